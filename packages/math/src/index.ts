@@ -1,0 +1,12 @@
+export * from './backend.ts';
+export { deferCheck } from './checks.ts';
+export * from './errors.ts';
+export { float64Backend } from './float64/backend.ts';
+export { apply, defineOp, type Maybe, type Op, type Saved, type VjpContext } from './op.ts';
+export * from './ops/index.ts';
+export * from './random/philox.ts';
+export { untaped } from './recorder.ts';
+export { keep, scope, unscoped } from './scope.ts';
+export * from './shape.ts';
+export { type Pullback, valueAndGrad, vjp } from './tape.ts';
+export { indices, type NumberSource, Tensor, tensor } from './tensor.ts';

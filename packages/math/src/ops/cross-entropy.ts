@@ -1,0 +1,114 @@
+import { ShapeError } from '../errors.ts';
+import { apply, defineOp } from '../op.ts';
+import { checkRank, checkShape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+import type { OpAttributes } from './attributes.ts';
+import { add, mul, sub } from './binary.ts';
+import { max } from './extremum.ts';
+import { oneHot } from './gather.ts';
+import { matmul } from './matmul.ts';
+import { concat, reshape, slice } from './movement.ts';
+import { sum } from './reduce.ts';
+import { exp, log } from './unary.ts';
+
+const column = (x: Tensor): Tensor => reshape(x, [x.size, 1]);
+
+const crossEntropyOp = defineOp<OpAttributes['crossEntropy']>({
+  name: 'crossEntropy',
+  infer: ([logits, targets]) => {
+    checkRank('logits', logits!.shape, 2);
+    checkTargets(targets!, logits!.shape[0]);
+    const row = { shape: [logits!.shape[0]], dtype: 'float' } as const;
+    return [row, row];
+  },
+  compose: ([logits, targets]) => {
+    const highest = max(logits!, [1]);
+    const logSum = add(log(sum(exp(sub(logits!, column(highest))), [1])), highest);
+    return [sub(logSum, sum(mul(oneHot(targets!, logits!.shape[1]), logits!), [1])), logSum];
+  },
+  saves: () => ({ inputs: [0, 1], outputs: [1] }),
+  vjp: ({ inputs: [logits, targets], outputs: [, logSum], gradients: [dy] }) =>
+    apply(crossEntropyBackwardOp, [logits, targets, logSum, dy], {}),
+});
+
+const crossEntropyBackwardOp = defineOp<OpAttributes['crossEntropyBackward']>({
+  name: 'crossEntropyBackward',
+  infer: ([logits]) => [{ shape: logits!.shape, dtype: 'float' }],
+  compose: ([logits, targets, logSum, dy]) => {
+    const probabilities = exp(sub(logits!, column(logSum!)));
+    return [mul(sub(probabilities, oneHot(targets!, logits!.shape[1])), column(dy!))];
+  },
+});
+
+function checkTargets(targets: { shape: readonly number[]; dtype: string }, rows: number): void {
+  checkShape('targets', targets.shape, [rows]);
+  if (targets.dtype !== 'int32') throw new ShapeError('targets', targets.dtype, 'an int32 tensor');
+}
+
+/** -log softmax(logits)[target] of each row, in nats: logits [n, V], targets [n] in [0, V); gives [n]. */
+export const crossEntropy = (logits: Tensor, targets: Tensor): Tensor =>
+  apply(crossEntropyOp, [logits, targets], {})[0];
+
+/** Logits of a row block stay under this many numbers: a large vocabulary is never materialised for all tokens. */
+const blockElements = 1 << 22;
+const blocksOf = (rows: number, width: number): [number, number][] => {
+  const height = Math.max(1, Math.floor(blockElements / width));
+  return Array.from({ length: Math.ceil(rows / height) }, (_, i) => [i * height, Math.min(rows, (i + 1) * height)]);
+};
+
+const linearCrossEntropyOp = defineOp<OpAttributes['linearCrossEntropy']>({
+  name: 'linearCrossEntropy',
+  infer: ([x, weight, targets]) => {
+    checkRank('x', x!.shape, 2);
+    checkRank('weight', weight!.shape, 2);
+    checkShape('weight', weight!.shape, [weight!.shape[0], x!.shape[1]]);
+    checkTargets(targets!, x!.shape[0]);
+    const row = { shape: [x!.shape[0]], dtype: 'float' } as const;
+    return [row, row];
+  },
+  compose: ([x, weight, targets]) => {
+    const parts = blocksOf(x!.shape[0], weight!.shape[0]).map(([start, end]) =>
+      apply(
+        crossEntropyOp,
+        [matmul(slice(x!, 0, start, end), weight!, false, true), slice(targets!, 0, start, end)],
+        {},
+      ),
+    );
+    return [0, 1].map((output) =>
+      concat(
+        parts.map((part) => part[output]),
+        0,
+      ),
+    );
+  },
+  saves: () => ({ inputs: [0, 1, 2], outputs: [1] }),
+  vjp: ({ inputs: [x, weight, targets], outputs: [, logSum], gradients: [dy] }) =>
+    apply(linearCrossEntropyBackwardOp, [x, weight, targets, logSum, dy], {}),
+});
+
+const linearCrossEntropyBackwardOp = defineOp<OpAttributes['linearCrossEntropyBackward']>({
+  name: 'linearCrossEntropyBackward',
+  infer: ([x, weight]) => [x!, weight!].map(({ shape }) => ({ shape, dtype: 'float' })),
+  compose: ([x, weight, targets, logSum, dy]) => {
+    let dWeight: Tensor | undefined;
+    const dx = blocksOf(x!.shape[0], weight!.shape[0]).map(([start, end]) => {
+      const rows = slice(x!, 0, start, end);
+      const [dLogits] = apply(
+        crossEntropyBackwardOp,
+        [matmul(rows, weight!, false, true), ...[targets!, logSum!, dy!].map((t) => slice(t, 0, start, end))],
+        {},
+      );
+      const part = matmul(dLogits, rows, true);
+      dWeight = dWeight ? add(dWeight, part) : part;
+      return matmul(dLogits, weight!);
+    });
+    return [concat(dx, 0), dWeight!];
+  },
+});
+
+/**
+ * Cross entropy of x weightᵀ: x [n, K], weight [V, K], targets [n] in [0, V); gives [n], in nats. Logits live a block of rows
+ * at a time and are computed again in backward, so memory does not grow with n·V.
+ */
+export const linearCrossEntropy = (x: Tensor, weight: Tensor, targets: Tensor): Tensor =>
+  apply(linearCrossEntropyOp, [x, weight, targets], {})[0];

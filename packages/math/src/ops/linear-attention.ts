@@ -1,0 +1,137 @@
+import { deferCheck } from '../checks.ts';
+import { DenominatorError, ShapeError, ValueError } from '../errors.ts';
+import { apply, defineOp } from '../op.ts';
+import { untaped } from '../recorder.ts';
+import { unscoped } from '../scope.ts';
+import { checkShape } from '../shape.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import type { LinearAttentionAttributes } from './attributes.ts';
+import { min } from './extremum.ts';
+import { fill } from './fill.ts';
+import { composeLinearAttention, composeLinearAttentionBackward } from './linear-attention-composed.ts';
+import { checkAttentionInputs, type MaskOptions, resolveMask } from './mask.ts';
+
+/** Rows of the state: u, then S, then (order 2) the second-order sums. */
+export const stateRows = (headDim: number, order: 1 | 2): number => 1 + headDim + (order === 2 ? headDim * headDim : 0);
+
+const linearAttentionOp = defineOp<LinearAttentionAttributes>({
+  name: 'linearAttention',
+  infer: ([q, k, v, coefficients, state], { mask, prefix, order, returnState }) => {
+    checkAttentionInputs(q!, k!, v!, mask, prefix);
+    checkShape('coefficients', coefficients!.shape, [3]);
+    const [batch, queries, heads, headDim] = q!.shape;
+    const full = [batch, heads, stateRows(headDim, order), v!.shape[3] + 1];
+    if (state) checkShape('initialState', state.shape, full);
+    return [
+      { shape: [batch, queries, heads, v!.shape[3]], dtype: 'float' },
+      { shape: [batch, queries, heads], dtype: 'float' },
+      ...(returnState ? [{ shape: full, dtype: 'float' } as const] : []),
+    ];
+  },
+  compose: (inputs, attributes) => composeLinearAttention(inputs as Tensor[], attributes),
+  saves: () => ({ inputs: [0, 1, 2, 3, 4], outputs: [0, 1] }),
+  vjp: ({ attributes, inputs: [q, k, v, coefficients, state], outputs: [o, g], gradients: [given, dg, dState] }) => {
+    if (dg)
+      throw new ShapeError('g', 'a gradient', 'none: the denominator is for inspection and is not differentiated');
+    const dO = given ?? fill(q!.backend, o!.shape, 0);
+    return apply(linearAttentionBackwardOp, [q, k, v, coefficients, state, o, g, dO, dState], attributes);
+  },
+});
+
+const linearAttentionBackwardOp = defineOp<LinearAttentionAttributes>({
+  name: 'linearAttentionBackward',
+  // dq, dk, dv, d(a, b, c), and dS0 where there was an initial state.
+  infer: ([q, k, v, coefficients, state]) =>
+    [q, k, v, coefficients, state].flatMap((input) => (input ? [{ shape: input.shape, dtype: 'float' as const }] : [])),
+  compose: (inputs, attributes) => composeLinearAttentionBackward(inputs, attributes),
+});
+
+/** The polynomial kernel f(x) = a + b x + c x². Numbers, or one learnable tensor [a, b, c]. */
+export interface KernelOptions {
+  /** Default 1. */
+  readonly a?: number;
+  /** Default 1. */
+  readonly b?: number;
+  /** Default 0: then time is O(N D²), else O(N D³). */
+  readonly c?: number;
+  /** [3], instead of a, b and c; gets a gradient. */
+  readonly coefficients?: Tensor;
+  /** With `coefficients`: 2 when the third may be other than 0. Default 1 (c is then ignored and gets no gradient). */
+  readonly order?: 1 | 2;
+}
+
+export interface LinearAttentionOptions extends MaskOptions, KernelOptions {
+  /**
+   * `l2` scales every q and k to length r first, so that f >= a - b r² > 0: r² = 0.95 a / |b| unless `radius` is given (0.95 with
+   * learnable coefficients). Default `none`.
+   */
+  readonly normalize?: 'none' | 'l2';
+  readonly radius?: number;
+  /** [B, H, 1 + D (+ D² for order 2), D_v + 1], as a former call returned it; it gets a gradient. */
+  readonly initialState?: Tensor;
+  /** Default false. */
+  readonly returnState?: boolean;
+  /** The next read on this backend throws DenominatorError when some g <= 0. Default false. */
+  readonly strict?: boolean;
+}
+
+export interface LinearAttentionResult {
+  /** [B, N_q, H, D_v] */
+  readonly output: Tensor;
+  /** g [B, N_q, H]; for inspection, it has no gradient. */
+  readonly denominator: Tensor;
+  /** Σ ψ(k_n) w_nᵀ with ψ(k) = [1, k, k⊗k] and w = [v, 1]: row 0 is u (its last entry counts the tokens), rows 1..D are S. */
+  readonly state?: Tensor;
+}
+
+/** The radius that `normalize` means: 0 for none. */
+export function resolveRadius(options: LinearAttentionOptions): number {
+  const { normalize = 'none', radius, a = 1, b = 1, coefficients } = options;
+  if (normalize !== 'none' && normalize !== 'l2') throw new ValueError('normalize', normalize, 'none | l2');
+  if (normalize === 'none') {
+    if (radius !== undefined) throw new ValueError('radius', radius, "none, unless normalize is 'l2'");
+    return 0;
+  }
+  const resolved = radius ?? Math.sqrt(coefficients ? 0.95 : (0.95 * a) / Math.abs(b));
+  if (!(resolved > 0 && Number.isFinite(resolved))) throw new ValueError('radius', resolved, 'a finite number > 0');
+  return resolved;
+}
+
+/**
+ * Attention with a polynomial kernel: o_i = Σ_{n∈V(i)} f(q_i·k_n) v_n / g_i, g_i = Σ_{n∈V(i)} f(q_i·k_n), in O(N D²) time
+ * (O(N D³) with c) and O(N D) memory, forward and backward ("Towards Making Linear Attention Usable", Eqs 4-9, corrected).
+ * q [B, N_q, H, D], k [B, N_k, H, D], v [B, N_k, H, D_v]; only q, k, v, o and g are saved for backward.
+ * @throws ShapeError, ValueError naming the argument.
+ */
+export function linearAttention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: LinearAttentionOptions = {},
+): LinearAttentionResult {
+  const { a = 1, b = 1, c = 0, coefficients, initialState, returnState = false, strict = false } = options;
+  for (const [name, value] of Object.entries({ a, b, c })) {
+    if (!Number.isFinite(value)) throw new ValueError(name, value, 'a finite number');
+  }
+  const order = coefficients ? (options.order ?? 1) : c === 0 ? 1 : 2;
+  const weights = coefficients ?? tensor(q.backend, [a, b, c]);
+  const [output, denominator, state] = apply(linearAttentionOp, [q, k, v, weights, initialState], {
+    ...resolveMask(options),
+    order,
+    radius: resolveRadius(options),
+    returnState,
+  });
+  if (!coefficients) weights.dispose();
+  if (strict) checkDenominator(denominator);
+  return { output, denominator, state };
+}
+
+/** Makes the next read on g's backend throw DenominatorError unless every g > 0 (NaN throws too). */
+export function checkDenominator(denominator: Tensor): void {
+  deferCheck(
+    unscoped(() => untaped(() => min(denominator))),
+    ({ 0: smallest }) => {
+      if (!(smallest > 0)) throw new DenominatorError(smallest);
+    },
+  );
+}

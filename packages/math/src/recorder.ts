@@ -1,0 +1,26 @@
+import type { Maybe, Op } from './op.ts';
+import type { Tensor } from './tensor.ts';
+
+/** What listens to operations as they run: a tape. */
+export interface Recorder {
+  record<A>(op: Op<A>, attributes: A, inputs: readonly Maybe<Tensor>[], outputs: readonly Tensor[]): void;
+}
+
+// Recording is synchronous, so one variable a JavaScript thread is enough.
+let active: Recorder | undefined;
+
+export const recorder = (): Recorder | undefined => active;
+
+/** Runs `body` with another recorder, or none. */
+export function withRecorder<T>(next: Recorder | undefined, body: () => T): T {
+  const outer = active;
+  active = next;
+  try {
+    return body();
+  } finally {
+    active = outer;
+  }
+}
+
+/** Runs `body` without recording it for gradients. */
+export const untaped = <T>(body: () => T): T => withRecorder(undefined, body);
