@@ -68,7 +68,11 @@ function featureWeights(coefficients: Tensor, width: number, order: 1 | 2): Tens
 }
 
 const tokens = (x: Tensor, [start, end]: readonly [number, number]): Tensor => slice(x, 1, start, end);
-const plusOne = (v: Tensor): Tensor => concat([v, fill(v.backend, [...v.shape.slice(0, 3), 1], 1)], 3);
+/** w = m [v, 1] */
+function weighted(v: Tensor, keyWeights: Maybe<Tensor>): Tensor {
+  const w = concat([v, fill(v.backend, [...v.shape.slice(0, 3), 1], 1)], 3);
+  return keyWeights ? mul(w, reshape(keyWeights, [...keyWeights.shape, 1])) : w;
+}
 const headsFirst = (x: Tensor): Tensor => transpose(x, [0, 2, 1, 3]);
 const normalized = (x: Tensor, radius: number): Tensor => (radius > 0 ? l2Normalize(x, radius) : x);
 
@@ -92,12 +96,14 @@ function accumulate(
 const look = (x: Tensor, state: Tensor): Tensor => headsFirst(matmul(headsFirst(x), state));
 
 export function composeLinearAttention(
-  [q, k, v, coefficients, initial]: readonly Tensor[],
+  inputs: readonly Maybe<Tensor>[],
   attributes: LinearAttentionAttributes,
 ): Tensor[] {
+  const [q, k, v, coefficients] = inputs as Tensor[];
+  const [, , , , initial, keyWeights] = inputs;
   const { order, radius } = attributes;
   const weights = featureWeights(coefficients, q.shape[3], order);
-  const [qn, kn, w] = [normalized(q, radius), normalized(k, radius), plusOne(v)];
+  const [qn, kn, w] = [normalized(q, radius), normalized(k, radius), weighted(v, keyWeights)];
   const psiQ = (run: readonly [number, number]) => mul(features(tokens(qn, run), order), weights);
   const psiK = (run: readonly [number, number]) => features(tokens(kn, run), order);
   let state: Maybe<Tensor> = initial;
@@ -123,12 +129,12 @@ export function composeLinearAttentionBackward(
   inputs: readonly Maybe<Tensor>[],
   attributes: LinearAttentionAttributes,
 ): Tensor[] {
-  const [q, k, v, coefficients, , o, g, dO] = inputs as Tensor[];
-  const [initial, dState] = [inputs[4], inputs[8]];
+  const [q, k, v, coefficients, , , o, g, dO] = inputs as Tensor[];
+  const [initial, keyWeights, dState] = [inputs[4], inputs[5], inputs[9]];
   const { order, radius } = attributes;
   const width = q.shape[3];
   const weights = featureWeights(coefficients, width, order);
-  const [qn, kn, w] = [normalized(q, radius), normalized(k, radius), plusOne(v)];
+  const [qn, kn, w] = [normalized(q, radius), normalized(k, radius), weighted(v, keyWeights)];
   // e_i = [dO_i / g_i, -o_i · dO_i / g_i]
   const scaled = div(dO, reshape(g, [...g.shape, 1]));
   const e = concat([scaled, neg(sum(mul(o, scaled), [3], true))], 3);
@@ -168,7 +174,8 @@ export function composeLinearAttentionBackward(
   const dv: Tensor[] = [];
   const takeKey = (run: readonly [number, number], dPsi: Tensor, dw: Tensor) => {
     dk.unshift(featuresBackward(tokens(kn, run), dPsi, order));
-    dv.unshift(slice(dw, 3, 0, v.shape[3]));
+    const part = slice(dw, 3, 0, v.shape[3]);
+    dv.unshift(keyWeights ? mul(part, reshape(tokens(keyWeights, run), [...part.shape.slice(0, 3), 1])) : part);
   };
   for (const { rows, keys, causal } of phases.reverse()) {
     if (causal) {

@@ -1,5 +1,5 @@
 import { deferCheck } from '../checks.ts';
-import { DenominatorError, ShapeError, ValueError } from '../errors.ts';
+import { DenominatorError, MissingGradientError, ValueError } from '../errors.ts';
 import { apply, defineOp } from '../op.ts';
 import { untaped } from '../recorder.ts';
 import { unscoped } from '../scope.ts';
@@ -16,25 +16,26 @@ export const stateRows = (headDim: number, order: 1 | 2): number => 1 + headDim 
 
 const linearAttentionOp = defineOp<LinearAttentionAttributes>({
   name: 'linearAttention',
-  infer: ([q, k, v, coefficients, state], { mask, prefix, order, returnState }) => {
+  infer: ([q, k, v, coefficients, state, keyWeights], { mask, prefix, order, returnState }) => {
     checkAttentionInputs(q!, k!, v!, mask, prefix);
     checkShape('coefficients', coefficients!.shape, [3]);
     const [batch, queries, heads, headDim] = q!.shape;
     const full = [batch, heads, stateRows(headDim, order), v!.shape[3] + 1];
     if (state) checkShape('initialState', state.shape, full);
+    if (keyWeights) checkShape('keyWeights', keyWeights.shape, k!.shape.slice(0, 3));
     return [
       { shape: [batch, queries, heads, v!.shape[3]], dtype: 'float' },
       { shape: [batch, queries, heads], dtype: 'float' },
       ...(returnState ? [{ shape: full, dtype: 'float' } as const] : []),
     ];
   },
-  compose: (inputs, attributes) => composeLinearAttention(inputs as Tensor[], attributes),
-  saves: () => ({ inputs: [0, 1, 2, 3, 4], outputs: [0, 1] }),
-  vjp: ({ attributes, inputs: [q, k, v, coefficients, state], outputs: [o, g], gradients: [given, dg, dState] }) => {
-    if (dg)
-      throw new ShapeError('g', 'a gradient', 'none: the denominator is for inspection and is not differentiated');
-    const dO = given ?? fill(q!.backend, o!.shape, 0);
-    return apply(linearAttentionBackwardOp, [q, k, v, coefficients, state, o, g, dO, dState], attributes);
+  compose: (inputs, attributes) => composeLinearAttention(inputs, attributes),
+  saves: () => ({ inputs: [0, 1, 2, 3, 4, 5], outputs: [0, 1] }),
+  vjp: ({ attributes, needs, inputs, outputs: [o, g], gradients: [given, dg, dState] }) => {
+    if (dg) throw new MissingGradientError("linearAttention's denominator");
+    if (needs[5]) throw new MissingGradientError("linearAttention's keyWeights");
+    const dO = given ?? fill(o!.backend, o!.shape, 0);
+    return apply(linearAttentionBackwardOp, [...inputs, o, g, dO, dState], attributes);
   },
 });
 
@@ -71,6 +72,11 @@ export interface LinearAttentionOptions extends MaskOptions, KernelOptions {
   readonly initialState?: Tensor;
   /** Default false. */
   readonly returnState?: boolean;
+  /**
+   * m [B, N_k, H]: key n counts m_n times, in numerator and denominator alike (w_n = m_n [v_n, 1]): 0 hides it (padding, dropped
+   * keys). No gradient. Default 1.
+   */
+  readonly keyWeights?: Tensor;
   /** The next read on this backend throws DenominatorError when some g <= 0. Default false. */
   readonly strict?: boolean;
 }
@@ -109,13 +115,13 @@ export function linearAttention(
   v: Tensor,
   options: LinearAttentionOptions = {},
 ): LinearAttentionResult {
-  const { a = 1, b = 1, c = 0, coefficients, initialState, returnState = false, strict = false } = options;
+  const { a = 1, b = 1, c = 0, coefficients, initialState, keyWeights, returnState = false, strict = false } = options;
   for (const [name, value] of Object.entries({ a, b, c })) {
     if (!Number.isFinite(value)) throw new ValueError(name, value, 'a finite number');
   }
   const order = coefficients ? (options.order ?? 1) : c === 0 ? 1 : 2;
   const weights = coefficients ?? tensor(q.backend, [a, b, c]);
-  const [output, denominator, state] = apply(linearAttentionOp, [q, k, v, weights, initialState], {
+  const [output, denominator, state] = apply(linearAttentionOp, [q, k, v, weights, initialState, keyWeights], {
     ...resolveMask(options),
     order,
     radius: resolveRadius(options),
