@@ -1,13 +1,65 @@
+import { existsSync } from 'node:fs';
+import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 
-// Tests and type checks read the packages' sources, never dist: no build is needed to run them.
-const conditions = ['@linattn/source'];
+// Tests and type checks read the packages' sources, never dist.
+const resolve = { conditions: ['@linattn/source'] };
+
+const chromium = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
+const hasChromium = existsSync(chromium);
+if (!hasChromium) console.warn(`No Chromium at ${chromium}: browser tests are skipped (set CHROMIUM_BIN).`);
+
+// SwiftShader: a software GPU that every machine has. It proves correctness, never speed.
+const launchOptions = {
+  executablePath: chromium,
+  args: [
+    '--no-sandbox',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+  ],
+};
+
+const node = {
+  extends: true as const,
+  ssr: { resolve },
+  test: {
+    name: 'node',
+    include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts', 'tests/*/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/*.browser.test.ts'],
+    globalSetup: ['./tools/test-report/prepare.ts'],
+  },
+};
+
+const browser = {
+  extends: true as const,
+  // Cross-origin isolation: SharedArrayBuffer, and with it WASM threads.
+  server: {
+    headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+  },
+  test: {
+    name: 'browser',
+    include: ['packages/*/test/**/*.browser.test.ts', 'tests/browser/**/*.browser.test.ts'],
+    globalSetup: ['./tools/test-report/prepare.ts'],
+    browser: {
+      enabled: true,
+      headless: true,
+      provider: playwright({ launchOptions }),
+      instances: [{ browser: 'chromium' as const }],
+      screenshotFailures: false,
+    },
+  },
+};
 
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
+  resolve,
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts', 'tests/*/**/*.test.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
+    reporters: ['default', './tools/test-report/plain-line.ts'],
+    projects: hasChromium ? [node, browser] : [node],
   },
 });
