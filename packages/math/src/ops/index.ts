@@ -1,5 +1,6 @@
 export * from './adamw.ts';
 export * from './affine.ts';
+export * from './attention-conventions.ts';
 export * from './attributes.ts';
 export { add, div, eq, ge, maximum, minimum, mul, sub } from './binary.ts';
 export * from './cross-entropy.ts';

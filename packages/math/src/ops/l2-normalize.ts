@@ -2,14 +2,12 @@ import { ValueError } from '../errors.ts';
 import { apply, defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import { affine } from './affine.ts';
+import { tinySquaredNorm } from './attention-conventions.ts';
 import type { OpAttributes } from './attributes.ts';
 import { div, maximum, mul, sub } from './binary.ts';
 import { fill } from './fill.ts';
 import { sum } from './reduce.ts';
-import { rsqrt, square } from './unary.ts';
-
-/** Below this squared length a vector counts as zero: it is scaled as if it had this length, so that 0 stays 0. */
-export const tinySquaredNorm = 1e-36;
+import { rsqrt, square, step } from './unary.ts';
 
 const squaredNorm = (x: Tensor): Tensor => maximum(sum(square(x), [-1], true), fill(x.backend, [1], tinySquaredNorm));
 
@@ -30,13 +28,15 @@ const l2NormalizeBackwardOp = defineOp<OpAttributes['l2NormalizeBackward']>({
   compose: ([x, dy], { radius }) => {
     const norm2 = squaredNorm(x!);
     const along = div(sum(mul(x!, dy!), [-1], true), norm2);
-    return [affine(mul(sub(dy!, mul(x!, along)), rsqrt(norm2)), radius)];
+    // A vector that counts as zero has no direction to turn: radius / |x| would be 1e18 there, so its gradient is 0.
+    const perLength = mul(rsqrt(norm2), step(affine(norm2, 1, -tinySquaredNorm)));
+    return [affine(mul(sub(dy!, mul(x!, along)), perLength), radius)];
   },
 });
 
 /** Each vector along the last axis scaled to length `radius`; a zero vector stays zero. Saves x only. */
 export const l2Normalize = (x: Tensor, radius = 1): Tensor => apply(l2NormalizeOp, [x], { radius })[0];
 
-/** Its gradient: (radius / |x|) (dy - x (x·dy) / |x|²). */
+/** Its gradient: (radius / |x|) (dy - x (x·dy) / |x|²); 0 for a zero vector. */
 export const l2NormalizeBackward = (x: Tensor, dy: Tensor, radius: number): Tensor =>
   apply(l2NormalizeBackwardOp, [x, dy], { radius })[0];

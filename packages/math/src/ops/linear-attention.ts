@@ -5,14 +5,12 @@ import { untaped } from '../recorder.ts';
 import { unscoped } from '../scope.ts';
 import { checkShape } from '../shape.ts';
 import { type Tensor, tensor } from '../tensor.ts';
+import { type NormalizeOptions, resolveRadius, stateRows } from './attention-conventions.ts';
 import type { LinearAttentionAttributes } from './attributes.ts';
 import { min } from './extremum.ts';
 import { fill } from './fill.ts';
 import { composeLinearAttention, composeLinearAttentionBackward } from './linear-attention-composed.ts';
 import { checkAttentionInputs, type MaskOptions, resolveMask } from './mask.ts';
-
-/** Rows of the state: u, then S, then (order 2) the second-order sums. */
-export const stateRows = (headDim: number, order: 1 | 2): number => 1 + headDim + (order === 2 ? headDim * headDim : 0);
 
 const linearAttentionOp = defineOp<LinearAttentionAttributes>({
   name: 'linearAttention',
@@ -61,13 +59,7 @@ export interface KernelOptions {
   readonly order?: 1 | 2;
 }
 
-export interface LinearAttentionOptions extends MaskOptions, KernelOptions {
-  /**
-   * `l2` scales every q and k to length r first, so that f >= a - b r² > 0: r² = 0.95 a / |b| unless `radius` is given (0.95 with
-   * learnable coefficients). Default `none`.
-   */
-  readonly normalize?: 'none' | 'l2';
-  readonly radius?: number;
+export interface LinearAttentionOptions extends MaskOptions, KernelOptions, NormalizeOptions {
   /** [B, H, 1 + D (+ D² for order 2), D_v + 1], as a former call returned it; it gets a gradient. */
   readonly initialState?: Tensor;
   /** Default false. */
@@ -88,19 +80,6 @@ export interface LinearAttentionResult {
   readonly denominator: Tensor;
   /** Σ ψ(k_n) w_nᵀ with ψ(k) = [1, k, k⊗k] and w = [v, 1]: row 0 is u (its last entry counts the tokens), rows 1..D are S. */
   readonly state?: Tensor;
-}
-
-/** The radius that `normalize` means: 0 for none. */
-export function resolveRadius(options: LinearAttentionOptions): number {
-  const { normalize = 'none', radius, a = 1, b = 1, coefficients } = options;
-  if (normalize !== 'none' && normalize !== 'l2') throw new ValueError('normalize', normalize, 'none | l2');
-  if (normalize === 'none') {
-    if (radius !== undefined) throw new ValueError('radius', radius, "none, unless normalize is 'l2'");
-    return 0;
-  }
-  const resolved = radius ?? Math.sqrt(coefficients ? 0.95 : (0.95 * a) / Math.abs(b));
-  if (!(resolved > 0 && Number.isFinite(resolved))) throw new ValueError('radius', resolved, 'a finite number > 0');
-  return resolved;
 }
 
 /**
