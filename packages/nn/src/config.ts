@@ -1,0 +1,186 @@
+import { type LinattnError, type Mask, ValueError } from '@linattn/math';
+
+/** Attention with a polynomial kernel f(x) = a + b x + c x². */
+export interface LinearAttentionConfig {
+  readonly type: 'linear';
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  /** a, b and c are learned, from these values on, by every layer for itself. */
+  readonly learnable: boolean;
+  /** 2: c takes part, O(N D³) time; 1: it does not, O(N D²). */
+  readonly order: 1 | 2;
+  /** `l2` scales q and k to length `radius`, so that no denominator can vanish. */
+  readonly normalize: 'l2' | 'none';
+  /** r, with `l2`; r² = 0.95 a / |b| unless given (0.95 where the coefficients are learned). */
+  readonly radius?: number;
+  readonly mask: Mask;
+  /** A denominator g <= 0 is an error at the next read. */
+  readonly strict: boolean;
+}
+
+export interface SoftmaxAttentionConfig {
+  readonly type: 'softmax';
+  readonly mask: Mask;
+}
+
+export type AttentionConfig = LinearAttentionConfig | SoftmaxAttentionConfig;
+
+/** Everything that a GPT-NeoX model is built from, with nothing left to defaults: what a checkpoint stores. */
+export interface GPTNeoXConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly intermediateSize: number;
+  /** Share of each head's features that turn with the position. */
+  readonly rotaryFraction: number;
+  readonly rotaryBase: number;
+  readonly layerNormEpsilon: number;
+  readonly parallelResidual: boolean;
+  /** The output layer is the embedding. */
+  readonly tieEmbeddings: boolean;
+  readonly activation: 'gelu' | 'silu';
+  /**
+   * `pythia`: normal with √(2 / 5E) ("small init", Nguyen & Salazar 2019), and 2 / (L √E) (Wang & Komatsuzaki 2021) for layers
+   * that write to the residual stream. `normal`: 0.02 everywhere.
+   */
+  readonly initialization: 'pythia' | 'normal';
+  readonly attention: AttentionConfig;
+}
+
+type Options<T> = T extends { type: unknown } ? Pick<T, 'type'> & Partial<T> : never;
+
+/** What a caller gives: sizes, and whatever differs from the defaults. */
+export type GPTNeoXOptions = Pick<GPTNeoXConfig, 'vocabSize' | 'hiddenSize' | 'layers' | 'heads'> &
+  Partial<Omit<GPTNeoXConfig, 'attention'>> & { readonly attention?: Options<AttentionConfig> };
+
+/**
+ * Fills in defaults: Pythia's shape, with linear attention of f(x) = 1 + x, normalised and causal.
+ * @throws ValueError naming the option.
+ */
+export function resolveConfig(options: GPTNeoXOptions): GPTNeoXConfig {
+  const config: GPTNeoXConfig = {
+    intermediateSize: 4 * options.hiddenSize,
+    rotaryFraction: 0.25,
+    rotaryBase: 10_000,
+    layerNormEpsilon: 1e-5,
+    parallelResidual: true,
+    tieEmbeddings: false,
+    activation: 'gelu',
+    initialization: 'pythia',
+    ...options,
+    attention: resolveAttention(options.attention ?? { type: 'linear' }),
+  };
+  checkConfig(config);
+  return config;
+}
+
+function resolveAttention(options: Options<AttentionConfig>): AttentionConfig {
+  if (options.type === 'softmax') return { mask: 'causal', ...options };
+  oneOf('attention.type', options.type, ['linear', 'softmax']);
+  return {
+    a: 1,
+    b: 1,
+    c: 0,
+    learnable: false,
+    order: options.c ? 2 : 1,
+    normalize: 'l2',
+    mask: 'causal',
+    strict: false,
+    ...options,
+  };
+}
+
+function checkConfig(config: GPTNeoXConfig): void {
+  for (const name of ['vocabSize', 'hiddenSize', 'layers', 'heads', 'intermediateSize'] as const) {
+    require(name, config[name], Number.isSafeInteger(config[name]) && config[name] > 0, 'an integer > 0');
+  }
+  const { hiddenSize, heads, rotaryFraction, rotaryBase, layerNormEpsilon, attention } = config;
+  require('heads', heads, hiddenSize % heads === 0, `a divisor of hiddenSize ${hiddenSize}`);
+  require('rotaryFraction', rotaryFraction, rotaryFraction >= 0 && rotaryFraction <= 1, 'a number in [0, 1]');
+  require('rotaryFraction', rotaryFraction, rotaryDimensions(config) % 2 ===
+    0, `an even number of turning features; it makes ${rotaryDimensions(config)} of ${hiddenSize / heads} a head`);
+  require('rotaryBase', rotaryBase, rotaryBase > 0 && Number.isFinite(rotaryBase), 'a finite number > 0');
+  require('layerNormEpsilon', layerNormEpsilon, layerNormEpsilon > 0, 'a number > 0');
+  oneOf('activation', config.activation, ['gelu', 'silu']);
+  oneOf('initialization', config.initialization, ['pythia', 'normal']);
+  oneOf('attention.mask', attention.mask, ['causal', 'bidirectional', 'prefix']);
+  if (attention.type === 'softmax') return;
+  for (const name of ['a', 'b', 'c'] as const) {
+    require(`attention.${name}`, attention[name], Number.isFinite(attention[name]), 'a finite number');
+  }
+  oneOf('attention.normalize', attention.normalize, ['l2', 'none']);
+  oneOf('attention.order', attention.order, [1, 2]);
+  require('attention.order', attention.order, attention.c === 0 || attention.order === 2, '2, where c is not 0');
+  const { radius } = attention;
+  if (radius !== undefined) {
+    require('attention.radius', radius, radius > 0 && Number.isFinite(radius), 'a finite number > 0');
+    require('attention.radius', radius, attention.normalize === 'l2', "none, unless normalize is 'l2'");
+  }
+}
+
+function require(argument: string, given: unknown, holds: boolean, expected: string): asserts holds {
+  if (!holds) throw new ValueError(argument, given, expected) satisfies LinattnError;
+}
+
+function oneOf(argument: string, given: unknown, allowed: readonly unknown[]): void {
+  require(argument, given, allowed.includes(given), allowed.join(' | '));
+}
+
+/** How many features of each head turn. */
+export const rotaryDimensions = ({ hiddenSize, heads, rotaryFraction }: GPTNeoXConfig): number =>
+  Math.floor((hiddenSize / heads) * rotaryFraction);
+
+/** What Hugging Face's config.json of a GPT-NeoX model says, under its older and its newer names. */
+interface HuggingFaceConfig {
+  readonly model_type?: string;
+  readonly vocab_size?: number;
+  readonly hidden_size?: number;
+  readonly num_hidden_layers?: number;
+  readonly num_attention_heads?: number;
+  readonly intermediate_size?: number;
+  readonly hidden_act?: string;
+  readonly layer_norm_eps?: number;
+  readonly tie_word_embeddings?: boolean;
+  readonly use_parallel_residual?: boolean;
+  readonly attention_bias?: boolean;
+  readonly rotary_pct?: number;
+  readonly rotary_emb_base?: number;
+  readonly rope_parameters?: {
+    readonly rope_type?: string;
+    readonly rope_theta?: number;
+    readonly partial_rotary_factor?: number;
+  };
+}
+
+/**
+ * The configuration of a Pythia or other GPT-NeoX model from its Hugging Face config.json, with softmax attention unless
+ * `attention` is given.
+ * @throws ValueError for another kind of model, or a part of it that is not supported (naming the key).
+ */
+export function configFromHuggingFace(
+  json: unknown,
+  attention: GPTNeoXOptions['attention'] = { type: 'softmax' },
+): GPTNeoXConfig {
+  const file = (json ?? {}) as HuggingFaceConfig;
+  oneOf('model_type', file.model_type, ['gpt_neox']);
+  oneOf('hidden_act', file.hidden_act ?? 'gelu', ['gelu', 'silu']);
+  oneOf('attention_bias', file.attention_bias ?? true, [true]);
+  const rope = file.rope_parameters ?? {};
+  oneOf('rope_parameters.rope_type', rope.rope_type ?? 'default', ['default']);
+  return resolveConfig({
+    vocabSize: file.vocab_size!,
+    hiddenSize: file.hidden_size!,
+    layers: file.num_hidden_layers!,
+    heads: file.num_attention_heads!,
+    intermediateSize: file.intermediate_size ?? 4 * file.hidden_size!,
+    activation: (file.hidden_act ?? 'gelu') as GPTNeoXConfig['activation'],
+    layerNormEpsilon: file.layer_norm_eps ?? 1e-5,
+    tieEmbeddings: file.tie_word_embeddings ?? false,
+    parallelResidual: file.use_parallel_residual ?? true,
+    rotaryFraction: rope.partial_rotary_factor ?? file.rotary_pct ?? 0.25,
+    rotaryBase: rope.rope_theta ?? file.rotary_emb_base ?? 10_000,
+    attention,
+  });
+}

@@ -1,0 +1,36 @@
+import { linearAttention, type Tensor } from '@linattn/math';
+import type { LinearAttentionConfig } from '../config.ts';
+import type { ParameterSource } from '../parameters.ts';
+import type { AttentionKernel } from './attention.ts';
+import type { AttentionMemory, ForwardContext } from './context.ts';
+
+/**
+ * o_i = Σ_{n∈V(i)} f(q_i·k_n) v_n / Σ_{n∈V(i)} f(q_i·k_n) with f(x) = a + b x + c x², in O(N D²) time. Its memory when decoding is
+ * the state Σ ψ(k) [v, 1]ᵀ: the same few numbers after any number of tokens.
+ */
+export class LinearKernel implements AttentionKernel {
+  readonly #config: LinearAttentionConfig;
+  readonly #coefficients?: Tensor;
+
+  constructor(source: ParameterSource, config: LinearAttentionConfig) {
+    this.#config = config;
+    if (config.learnable) this.#coefficients = source('coefficients', [3], [config.a, config.b, config.c]);
+  }
+
+  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor {
+    const { a, b, c, order, normalize, radius, mask, strict } = this.#config;
+    const [initialState] = memory?.tensors ?? [];
+    const { output, state } = linearAttention(q, k, v, {
+      ...(this.#coefficients ? { coefficients: this.#coefficients, order } : { a, b, c }),
+      // Tokens that follow a remembered prefix see all of it, and each other causally.
+      ...(initialState ? { mask: 'causal' } : { mask, prefix: mask === 'prefix' ? context.prefix : undefined }),
+      ...(normalize === 'l2' ? { normalize, radius } : {}),
+      initialState,
+      returnState: memory !== undefined,
+      keyWeights: context.keyWeights,
+      strict,
+    });
+    if (state) memory!.remember(state);
+    return output;
+  }
+}

@@ -1,0 +1,159 @@
+import {
+  type Backend,
+  div,
+  linear,
+  linearCrossEntropy,
+  mean,
+  mul,
+  reshape,
+  scope,
+  slice,
+  sum,
+  type Tensor,
+  untaped,
+  ValueError,
+} from '@linattn/math';
+import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig, rotaryDimensions } from '../config.ts';
+import { Block } from '../layers/block.ts';
+import { AttentionMemory, evaluation, type ForwardContext } from '../layers/context.ts';
+import { Embedding } from '../layers/embedding.ts';
+import { LayerNorm } from '../layers/norm.ts';
+import { drawn, type ParameterSource, Parameters, under } from '../parameters.ts';
+
+/** What `loss` takes besides tokens and targets. */
+export interface LossOptions extends Partial<ForwardContext> {
+  /** [B, N]: how much each position's loss counts; default 1. The mean is over the weights. */
+  readonly weights?: Tensor;
+}
+
+/** The model's place in a text: what its layers remember of the tokens so far. Dispose it when done. */
+export class DecodingState {
+  readonly memories: readonly AttentionMemory[];
+  /** Tokens so far. */
+  position = 0;
+
+  constructor(layers: number) {
+    this.memories = Array.from({ length: layers }, () => new AttentionMemory());
+  }
+
+  dispose(): void {
+    for (const memory of this.memories) memory.dispose();
+  }
+}
+
+/**
+ * GPT-NeoX (Black et al. 2022), the model of Pythia, with linear or softmax attention. Parameters carry Hugging Face's names.
+ */
+export class GPTNeoX {
+  readonly backend: Backend;
+  readonly config: GPTNeoXConfig;
+  readonly #parameters = new Parameters();
+  readonly #embedding: Embedding;
+  readonly #blocks: readonly Block[];
+  readonly #finalNorm: LayerNorm;
+  /** [vocabSize, hiddenSize] */
+  readonly #unembedding: Tensor;
+
+  private constructor(backend: Backend, options: GPTNeoXOptions, from: ParameterSource) {
+    const config = resolveConfig(options);
+    const { vocabSize, hiddenSize, layers, initialization, tieEmbeddings } = config;
+    const pythia = initialization === 'pythia';
+    const initial = { std: pythia ? Math.sqrt(2 / (5 * hiddenSize)) : 0.02 };
+    const outputInitial = { std: pythia ? 2 / (layers * Math.sqrt(hiddenSize)) : 0.02 };
+    const source = this.#parameters.collect(from);
+    const body = under(source, 'gpt_neox');
+    this.backend = backend;
+    this.config = config;
+    this.#embedding = new Embedding(under(body, 'embed_in'), vocabSize, hiddenSize, initial);
+    this.#blocks = Array.from(
+      { length: layers },
+      (_, layer) =>
+        new Block(under(body, `layers.${layer}`), {
+          ...config,
+          rotaryDimensions: rotaryDimensions(config),
+          initial,
+          outputInitial,
+        }),
+    );
+    this.#finalNorm = new LayerNorm(under(body, 'final_layer_norm'), hiddenSize, config.layerNormEpsilon);
+    this.#unembedding = tieEmbeddings
+      ? this.#embedding.weight
+      : source('embed_out.weight', [vocabSize, hiddenSize], initial);
+  }
+
+  /**
+   * A model with fresh parameters, the same on every backend for the same seed.
+   * @throws ValueError naming the option at fault.
+   */
+  static init(backend: Backend, options: GPTNeoXOptions, { seed = 0 }: { readonly seed?: number } = {}): GPTNeoX {
+    return new GPTNeoX(backend, options, drawn(backend, seed));
+  }
+
+  /** A model whose parameters come from elsewhere (a file, another model). */
+  static from(backend: Backend, options: GPTNeoXOptions, source: ParameterSource): GPTNeoX {
+    return new GPTNeoX(backend, options, source);
+  }
+
+  /** By Hugging Face's names. */
+  get parameters(): ReadonlyMap<string, Tensor> {
+    return this.#parameters.tensors;
+  }
+
+  /** tokens [B, N] (int32) to logits [B, N, vocabSize]. */
+  logits(tokens: Tensor, options: Partial<ForwardContext> = {}): Tensor {
+    return scope(() => linear(this.#hidden(tokens, { ...evaluation, ...options }), this.#unembedding));
+  }
+
+  /**
+   * Mean cross entropy, in nats a token, of targets [B, N] given tokens [B, N]. Logits are never held for all tokens.
+   */
+  loss(tokens: Tensor, targets: Tensor, { weights, ...options }: LossOptions = {}): Tensor {
+    return scope(() => {
+      const hidden = this.#hidden(tokens, { ...evaluation, ...options });
+      const losses = linearCrossEntropy(
+        reshape(hidden, [-1, this.config.hiddenSize]),
+        this.#unembedding,
+        reshape(targets, [targets.size]),
+      );
+      if (!weights) return mean(losses);
+      const counts = reshape(weights, [weights.size]);
+      return div(sum(mul(losses, counts)), sum(counts));
+    });
+  }
+
+  /** Where decoding begins: nothing remembered yet. */
+  start(): DecodingState {
+    return new DecodingState(this.config.layers);
+  }
+
+  /**
+   * Takes in the next n tokens [B, n] and gives the logits [B, vocabSize] of the token after them; `state` moves on. With the
+   * mask `prefix`, the first call holds at least the `prefix` conditional tokens.
+   */
+  decode(tokens: Tensor, state: DecodingState, { prefix }: { readonly prefix?: number } = {}): Tensor {
+    const { mask } = this.config.attention;
+    if (mask === 'bidirectional') throw new ValueError('attention.mask', mask, 'causal | prefix, to decode');
+    return untaped(() =>
+      scope(() => {
+        const context = { ...evaluation, prefix, position: state.position };
+        const hidden = this.#hidden(tokens, context, state.memories);
+        state.position += tokens.shape[1];
+        const last = slice(hidden, 1, tokens.shape[1] - 1, tokens.shape[1]);
+        return linear(reshape(last, [-1, this.config.hiddenSize]), this.#unembedding);
+      }),
+    );
+  }
+
+  /** [B, N] to [B, N, hiddenSize]: embedding, blocks, final norm. */
+  #hidden(tokens: Tensor, context: ForwardContext, memories?: readonly AttentionMemory[]): Tensor {
+    let x = this.#embedding.forward(tokens);
+    this.#blocks.forEach((block, layer) => {
+      x = block.forward(x, context, memories?.[layer]);
+    });
+    return this.#finalNorm.forward(x);
+  }
+
+  dispose(): void {
+    this.#parameters.dispose();
+  }
+}
