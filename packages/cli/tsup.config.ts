@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-export default defineConfig(library());
+export default defineConfig(
+  library({ entry: { index: 'src/index.ts', bin: 'src/bin.ts', 'stories/index': 'src/stories/index.ts' } }),
+);

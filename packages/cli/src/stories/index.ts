@@ -1,0 +1,1 @@
+export { candidates, type Recall, type RecallKind, type Story, tellStories, tellStory } from './story.ts';
