@@ -1,4 +1,5 @@
 import type { Backend, Handle, Kernel, KernelTable, TensorSpec } from '../backend.ts';
+import { attentionKernels } from './attention.ts';
 import { coreKernels } from './core.ts';
 
 /** The float64 reference: plain arrays, one thread, every loop written to be read. The truth that other backends are held to. */
@@ -9,7 +10,7 @@ export function float64Backend(): Backend {
     return handle;
   };
   const kernels = Object.fromEntries(
-    Object.entries<Kernel<never>>(coreKernels).map(([name, kernel]) => [
+    Object.entries<Kernel<never>>({ ...coreKernels, ...attentionKernels }).map(([name, kernel]) => [
       name,
       ((...call) => kernel(...call).map(owned)) satisfies Kernel<never>,
     ]),
