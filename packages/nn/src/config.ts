@@ -1,3 +1,4 @@
+import { type DecayName, type DropoutMode, decays, dropoutModes } from '@linattn/dropout';
 import { type LinattnError, type Mask, ValueError } from '@linattn/math';
 
 /** Attention with a polynomial kernel f(x) = a + b x + c x². */
@@ -26,6 +27,17 @@ export interface SoftmaxAttentionConfig {
 
 export type AttentionConfig = LinearAttentionConfig | SoftmaxAttentionConfig;
 
+/** What stands in for dropout of attention weights; its rate falls over training. */
+export interface DropoutConfig {
+  /** Softmax attention knows `paper` and `unbiased`. */
+  readonly mode: DropoutMode | 'none';
+  /** At the start, in [0, 1). */
+  readonly rate: number;
+  readonly decay: DecayName;
+  /** Share of training at which the decay ends, in (0, 1]. */
+  readonly until: number;
+}
+
 /** Everything that a GPT-NeoX model is built from, with nothing left to defaults: what a checkpoint stores. */
 export interface GPTNeoXConfig {
   readonly vocabSize: number;
@@ -47,13 +59,17 @@ export interface GPTNeoXConfig {
    */
   readonly initialization: 'pythia' | 'normal';
   readonly attention: AttentionConfig;
+  readonly dropout: DropoutConfig;
 }
 
 type Options<T> = T extends { type: unknown } ? Pick<T, 'type'> & Partial<T> : never;
 
 /** What a caller gives: sizes, and whatever differs from the defaults. */
 export type GPTNeoXOptions = Pick<GPTNeoXConfig, 'vocabSize' | 'hiddenSize' | 'layers' | 'heads'> &
-  Partial<Omit<GPTNeoXConfig, 'attention'>> & { readonly attention?: Options<AttentionConfig> };
+  Partial<Omit<GPTNeoXConfig, 'attention' | 'dropout'>> & {
+    readonly attention?: Options<AttentionConfig>;
+    readonly dropout?: Partial<DropoutConfig>;
+  };
 
 /**
  * Fills in defaults: Pythia's shape, with linear attention of f(x) = 1 + x, normalised and causal.
@@ -71,6 +87,7 @@ export function resolveConfig(options: GPTNeoXOptions): GPTNeoXConfig {
     initialization: 'pythia',
     ...options,
     attention: resolveAttention(options.attention ?? { type: 'linear' }),
+    dropout: { mode: 'none', rate: 0, decay: 'linear', until: 1, ...options.dropout },
   };
   checkConfig(config);
   return config;
@@ -106,6 +123,7 @@ function checkConfig(config: GPTNeoXConfig): void {
   oneOf('activation', config.activation, ['gelu', 'silu']);
   oneOf('initialization', config.initialization, ['pythia', 'normal']);
   oneOf('attention.mask', attention.mask, ['causal', 'bidirectional', 'prefix']);
+  checkDropout(config);
   if (attention.type === 'softmax') return;
   for (const name of ['a', 'b', 'c'] as const) {
     require(`attention.${name}`, attention[name], Number.isFinite(attention[name]), 'a finite number');
@@ -120,67 +138,22 @@ function checkConfig(config: GPTNeoXConfig): void {
   }
 }
 
-function require(argument: string, given: unknown, holds: boolean, expected: string): asserts holds {
+function checkDropout({ dropout, attention }: Pick<GPTNeoXConfig, 'dropout' | 'attention'>): void {
+  const { mode, rate, decay, until } = dropout;
+  oneOf('dropout.mode', mode, attention.type === 'softmax' ? ['none', 'paper', 'unbiased'] : ['none', ...dropoutModes]);
+  require('dropout.rate', rate, rate >= 0 && rate < 1, 'a number in [0, 1)');
+  oneOf('dropout.decay', decay, Object.keys(decays));
+  require('dropout.until', until, until > 0 && until <= 1, 'a number in (0, 1]');
+}
+
+export function require(argument: string, given: unknown, holds: boolean, expected: string): asserts holds {
   if (!holds) throw new ValueError(argument, given, expected) satisfies LinattnError;
 }
 
-function oneOf(argument: string, given: unknown, allowed: readonly unknown[]): void {
+export function oneOf(argument: string, given: unknown, allowed: readonly unknown[]): void {
   require(argument, given, allowed.includes(given), allowed.join(' | '));
 }
 
 /** How many features of each head turn. */
 export const rotaryDimensions = ({ hiddenSize, heads, rotaryFraction }: GPTNeoXConfig): number =>
   Math.floor((hiddenSize / heads) * rotaryFraction);
-
-/** What Hugging Face's config.json of a GPT-NeoX model says, under its older and its newer names. */
-interface HuggingFaceConfig {
-  readonly model_type?: string;
-  readonly vocab_size?: number;
-  readonly hidden_size?: number;
-  readonly num_hidden_layers?: number;
-  readonly num_attention_heads?: number;
-  readonly intermediate_size?: number;
-  readonly hidden_act?: string;
-  readonly layer_norm_eps?: number;
-  readonly tie_word_embeddings?: boolean;
-  readonly use_parallel_residual?: boolean;
-  readonly attention_bias?: boolean;
-  readonly rotary_pct?: number;
-  readonly rotary_emb_base?: number;
-  readonly rope_parameters?: {
-    readonly rope_type?: string;
-    readonly rope_theta?: number;
-    readonly partial_rotary_factor?: number;
-  };
-}
-
-/**
- * The configuration of a Pythia or other GPT-NeoX model from its Hugging Face config.json, with softmax attention unless
- * `attention` is given.
- * @throws ValueError for another kind of model, or a part of it that is not supported (naming the key).
- */
-export function configFromHuggingFace(
-  json: unknown,
-  attention: GPTNeoXOptions['attention'] = { type: 'softmax' },
-): GPTNeoXConfig {
-  const file = (json ?? {}) as HuggingFaceConfig;
-  oneOf('model_type', file.model_type, ['gpt_neox']);
-  oneOf('hidden_act', file.hidden_act ?? 'gelu', ['gelu', 'silu']);
-  oneOf('attention_bias', file.attention_bias ?? true, [true]);
-  const rope = file.rope_parameters ?? {};
-  oneOf('rope_parameters.rope_type', rope.rope_type ?? 'default', ['default']);
-  return resolveConfig({
-    vocabSize: file.vocab_size!,
-    hiddenSize: file.hidden_size!,
-    layers: file.num_hidden_layers!,
-    heads: file.num_attention_heads!,
-    intermediateSize: file.intermediate_size ?? 4 * file.hidden_size!,
-    activation: (file.hidden_act ?? 'gelu') as GPTNeoXConfig['activation'],
-    layerNormEpsilon: file.layer_norm_eps ?? 1e-5,
-    tieEmbeddings: file.tie_word_embeddings ?? false,
-    parallelResidual: file.use_parallel_residual ?? true,
-    rotaryFraction: rope.partial_rotary_factor ?? file.rotary_pct ?? 0.25,
-    rotaryBase: rope.rope_theta ?? file.rotary_emb_base ?? 10_000,
-    attention,
-  });
-}

@@ -1,9 +1,26 @@
-export * from './config.ts';
+export {
+  type HostTensor,
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  writeSafetensors,
+} from './checkpoint/safetensors.ts';
+export {
+  type AttentionConfig,
+  type DropoutConfig,
+  type GPTNeoXConfig,
+  type GPTNeoXOptions,
+  type LinearAttentionConfig,
+  resolveConfig,
+  type SoftmaxAttentionConfig,
+} from './config.ts';
 export * from './generation/generate.ts';
 export * from './generation/sample.ts';
+export { configFromHuggingFace, configToHuggingFace } from './hugging-face.ts';
 export * from './models/gpt-neox.ts';
 export { drawn, type Initializer, type ParameterSource, Parameters, under } from './parameters.ts';
 export * from './training/adamw.ts';
 export * from './training/data.ts';
 export * from './training/schedule.ts';
+export { MismatchError, type TrainerState } from './training/state.ts';
 export * from './training/trainer.ts';

@@ -1,8 +1,10 @@
-import { linearAttention, type Tensor } from '@linattn/math';
-import type { LinearAttentionConfig } from '../config.ts';
+import { noisyAttention } from '@linattn/dropout';
+import type { LinearAttentionOptions, Tensor } from '@linattn/math';
+import type { DropoutConfig, LinearAttentionConfig } from '../config.ts';
 import type { ParameterSource } from '../parameters.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { AttentionMemory, ForwardContext } from './context.ts';
+import { type Noise, noiseOf } from './noise.ts';
 
 /**
  * o_i = Σ_{n∈V(i)} f(q_i·k_n) v_n / Σ_{n∈V(i)} f(q_i·k_n) with f(x) = a + b x + c x², in O(N D²) time. Its memory when decoding is
@@ -11,16 +13,18 @@ import type { AttentionMemory, ForwardContext } from './context.ts';
 export class LinearKernel implements AttentionKernel {
   readonly #config: LinearAttentionConfig;
   readonly #coefficients?: Tensor;
+  readonly #noise: Noise;
 
-  constructor(source: ParameterSource, config: LinearAttentionConfig) {
+  constructor(source: ParameterSource, config: LinearAttentionConfig, dropout: DropoutConfig, layer: number) {
     this.#config = config;
+    this.#noise = noiseOf(dropout, layer);
     if (config.learnable) this.#coefficients = source('coefficients', [3], [config.a, config.b, config.c]);
   }
 
   forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor {
     const { a, b, c, order, normalize, radius, mask, strict } = this.#config;
     const [initialState] = memory?.tensors ?? [];
-    const { output, state } = linearAttention(q, k, v, {
+    const attention: LinearAttentionOptions = {
       ...(this.#coefficients ? { coefficients: this.#coefficients, order } : { a, b, c }),
       // Tokens that follow a remembered prefix see all of it, and each other causally.
       ...(initialState ? { mask: 'causal' } : { mask, prefix: mask === 'prefix' ? context.prefix : undefined }),
@@ -29,7 +33,8 @@ export class LinearKernel implements AttentionKernel {
       returnState: memory !== undefined,
       keyWeights: context.keyWeights,
       strict,
-    });
+    };
+    const { output, state } = noisyAttention(q, k, v, attention, this.#noise(context));
     if (state) memory!.remember(state);
     return output;
   }

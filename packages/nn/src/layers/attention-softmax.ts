@@ -1,21 +1,29 @@
+import { type ScaleNoiseOptions, scaleNoise } from '@linattn/dropout';
 import { concat, type Mask, reshape, slice, softmaxAttention, type Tensor, untaped } from '@linattn/math';
+import type { DropoutConfig, SoftmaxAttentionConfig } from '../config.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { AttentionMemory, ForwardContext } from './context.ts';
+import { type Noise, noiseOf } from './noise.ts';
 
 /** softmax(q kᵀ / √D) v in blocks of rows: the baseline. Its memory when decoding, the keys and values so far, grows. */
 export class SoftmaxKernel implements AttentionKernel {
   readonly #mask: Mask;
+  readonly #noise: Noise;
 
-  constructor(mask: Mask) {
+  constructor({ mask }: SoftmaxAttentionConfig, dropout: DropoutConfig, layer: number) {
     this.#mask = mask;
+    this.#noise = noiseOf(dropout, layer);
   }
 
-  forward(q: Tensor, k: Tensor, v: Tensor, { prefix }: ForwardContext, memory?: AttentionMemory): Tensor {
-    const visible = { mask: this.#mask, prefix: this.#mask === 'prefix' ? prefix : undefined };
+  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor {
+    const visible = { mask: this.#mask, prefix: this.#mask === 'prefix' ? context.prefix : undefined };
     const past = memory?.tensors ?? [];
     if (past.length === 0) {
       memory?.remember(k, v);
-      return softmaxAttention(q, k, v, visible);
+      const output = softmaxAttention(q, k, v, visible);
+      const noise = this.#noise(context);
+      // The configuration allows no other modes here.
+      return noise ? scaleNoise(output, noise as ScaleNoiseOptions) : output;
     }
     return untaped(() => {
       const [keys, values] = [concat([past[0], k], 1), concat([past[1], v], 1)];

@@ -1,5 +1,5 @@
 import { reshape, rotary, slice, type Tensor } from '@linattn/math';
-import type { AttentionConfig } from '../config.ts';
+import type { AttentionConfig, DropoutConfig } from '../config.ts';
 import { type Initializer, type ParameterSource, under } from '../parameters.ts';
 import { LinearKernel } from './attention-linear.ts';
 import { SoftmaxKernel } from './attention-softmax.ts';
@@ -18,6 +18,9 @@ export interface SelfAttentionOptions {
   readonly rotaryDimensions: number;
   readonly rotaryBase: number;
   readonly attention: AttentionConfig;
+  readonly dropout: DropoutConfig;
+  /** Its number: layers draw different noise. */
+  readonly layer: number;
   readonly initial?: Initializer;
   /** Of the layer that writes to the residual stream. */
   readonly outputInitial?: Initializer;
@@ -31,11 +34,13 @@ export class SelfAttention {
   readonly #output: Linear;
 
   constructor(source: ParameterSource, options: SelfAttentionOptions) {
-    const { hiddenSize, attention, initial, outputInitial } = options;
+    const { hiddenSize, attention, dropout, layer, initial, outputInitial } = options;
     this.#options = options;
     this.#queryKeyValue = new Linear(under(source, 'query_key_value'), hiddenSize, 3 * hiddenSize, { initial });
     this.#kernel =
-      attention.type === 'linear' ? new LinearKernel(source, attention) : new SoftmaxKernel(attention.mask);
+      attention.type === 'linear'
+        ? new LinearKernel(source, attention, dropout, layer)
+        : new SoftmaxKernel(attention, dropout, layer);
     this.#output = new Linear(under(source, 'dense'), hiddenSize, hiddenSize, { initial: outputInitial });
   }
 

@@ -13,6 +13,8 @@ import {
   untaped,
   ValueError,
 } from '@linattn/math';
+import type { SafetensorsFile } from '../checkpoint/safetensors.ts';
+import { stored } from '../checkpoint/weights.ts';
 import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig, rotaryDimensions } from '../config.ts';
 import { Block } from '../layers/block.ts';
 import { AttentionMemory, evaluation, type ForwardContext } from '../layers/context.ts';
@@ -47,34 +49,29 @@ export class DecodingState {
 export class GPTNeoX {
   readonly backend: Backend;
   readonly config: GPTNeoXConfig;
-  readonly #parameters = new Parameters();
+  readonly #parameters: Parameters;
   readonly #embedding: Embedding;
   readonly #blocks: readonly Block[];
   readonly #finalNorm: LayerNorm;
   /** [vocabSize, hiddenSize] */
   readonly #unembedding: Tensor;
 
-  private constructor(backend: Backend, options: GPTNeoXOptions, from: ParameterSource) {
-    const config = resolveConfig(options);
+  private constructor(backend: Backend, config: GPTNeoXConfig, parameters: Parameters, from: ParameterSource) {
     const { vocabSize, hiddenSize, layers, initialization, tieEmbeddings } = config;
     const pythia = initialization === 'pythia';
     const initial = { std: pythia ? Math.sqrt(2 / (5 * hiddenSize)) : 0.02 };
     const outputInitial = { std: pythia ? 2 / (layers * Math.sqrt(hiddenSize)) : 0.02 };
-    const source = this.#parameters.collect(from);
+    const turning = rotaryDimensions(config);
+    const source = parameters.collect(from);
     const body = under(source, 'gpt_neox');
     this.backend = backend;
     this.config = config;
+    this.#parameters = parameters;
     this.#embedding = new Embedding(under(body, 'embed_in'), vocabSize, hiddenSize, initial);
-    this.#blocks = Array.from(
-      { length: layers },
-      (_, layer) =>
-        new Block(under(body, `layers.${layer}`), {
-          ...config,
-          rotaryDimensions: rotaryDimensions(config),
-          initial,
-          outputInitial,
-        }),
-    );
+    this.#blocks = Array.from({ length: layers }, (_, layer) => {
+      const options = { ...config, layer, rotaryDimensions: turning, initial, outputInitial };
+      return new Block(under(body, `layers.${layer}`), options);
+    });
     this.#finalNorm = new LayerNorm(under(body, 'final_layer_norm'), hiddenSize, config.layerNormEpsilon);
     this.#unembedding = tieEmbeddings
       ? this.#embedding.weight
@@ -86,12 +83,34 @@ export class GPTNeoX {
    * @throws ValueError naming the option at fault.
    */
   static init(backend: Backend, options: GPTNeoXOptions, { seed = 0 }: { readonly seed?: number } = {}): GPTNeoX {
-    return new GPTNeoX(backend, options, drawn(backend, seed));
+    return GPTNeoX.from(backend, options, drawn(backend, seed));
   }
 
-  /** A model whose parameters come from elsewhere (a file, another model). */
+  /**
+   * A model with the parameters of a safetensors file, Hugging Face's own of a Pythia for example.
+   * @throws FormatError naming the file and a tensor that is missing, of another shape, or without a place in the model.
+   */
+  static load(backend: Backend, options: GPTNeoXOptions, file: SafetensorsFile): GPTNeoX {
+    const { source, checkAllUsed } = stored(backend, file);
+    const model = GPTNeoX.from(backend, options, source);
+    try {
+      checkAllUsed(model.config.tieEmbeddings);
+      return model;
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  /** A model whose parameters `source` gives by name. */
   static from(backend: Backend, options: GPTNeoXOptions, source: ParameterSource): GPTNeoX {
-    return new GPTNeoX(backend, options, source);
+    const parameters = new Parameters();
+    try {
+      return new GPTNeoX(backend, resolveConfig(options), parameters, source);
+    } catch (error) {
+      parameters.dispose();
+      throw error;
+    }
   }
 
   /** By Hugging Face's names. */

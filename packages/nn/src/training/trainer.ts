@@ -10,10 +10,12 @@ import {
   tensor,
   valueAndGrad,
 } from '@linattn/math';
+import { readAll } from '../checkpoint/weights.ts';
 import type { LossOptions } from '../models/gpt-neox.ts';
 import { AdamW, type AdamWOptions, clipScale, globalNorm } from './adamw.ts';
 import { type Batch, type BatchSource, checkIds } from './data.ts';
 import { type Schedule, warmupCosine } from './schedule.ts';
+import { assignAll, checkConfigs, checkMatch, type TrainerState } from './state.ts';
 
 /** What the trainer asks of a model. */
 export interface TrainableModel {
@@ -149,6 +151,43 @@ export class Trainer {
       prefix,
       weights: weights && tensor(backend, weights, shape),
     });
+  }
+
+  /** Copies the run to the host: between two steps, all of it. */
+  async state(): Promise<TrainerState> {
+    const { model, data: _, ...settings } = this.options;
+    const step = this.#step;
+    const moments = (which: 0 | 1) => [...this.optimizer.moments].map(([name, pair]) => [name, pair[which]] as const);
+    return {
+      step,
+      config: model.config,
+      settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => typeof value === 'number')),
+      parameters: await readAll(model.parameters),
+      moment1: await readAll(moments(0)),
+      moment2: await readAll(moments(1)),
+    };
+  }
+
+  /**
+   * Goes on from a state: parameters, moments and step are replaced, or none where something does not fit.
+   * @throws MismatchError for a state of another model.
+   */
+  restore(state: TrainerState): void {
+    const { parameters, config } = this.options.model;
+    const { moments } = this.optimizer;
+    checkConfigs(state.config, config);
+    checkMatch('parameter', state.parameters, parameters);
+    checkMatch('moment of', state.moment1, parameters);
+    checkMatch('moment of', state.moment2, parameters);
+    assignAll(
+      [...parameters].flatMap(([name, parameter]) => [
+        [parameter, state.parameters.get(name)!, name] as const,
+        [moments.get(name)![0], state.moment1.get(name)!, `first moment of ${name}`] as const,
+        [moments.get(name)![1], state.moment2.get(name)!, `second moment of ${name}`] as const,
+      ]),
+    );
+    this.optimizer.updates = state.step;
+    this.#step = state.step;
   }
 
   dispose(): void {
