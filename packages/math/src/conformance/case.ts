@@ -21,6 +21,8 @@ export interface OpCase {
   readonly differentiable?: readonly string[];
   /** Outputs that get a random upstream gradient. Default: all. */
   readonly seeded?: readonly string[];
+  /** Upstream gradients of outputs, where they are not standard normal numbers. */
+  readonly upstream?: Readonly<Record<string, InputSpec>>;
   /**
    * Values that are 0, or far smaller than their terms, in exact arithmetic, with the magnitude of the terms that cancel:
    * errors are measured against that magnitude where the value itself is smaller.
@@ -49,7 +51,7 @@ const coreOps: ReadonlySet<string> = new Set<keyof OpAttributes>([
 
 export const isCore = (op: string): boolean => coreOps.has(op);
 
-type CaseOptions = Partial<Pick<OpCase, 'differentiable' | 'seeded' | 'cancels' | 'size'>>;
+type CaseOptions = Partial<Pick<OpCase, 'differentiable' | 'seeded' | 'upstream' | 'cancels' | 'size'>>;
 
 /** A case named `op: description`, with tags by the operation's kind. */
 export function opCase(

@@ -13,9 +13,12 @@ export interface InputSpec {
 export interface RandomSource {
   readonly normal: (size: number, part?: number) => Float64Array;
   readonly uniform: (size: number, part?: number) => Float64Array;
+  /** The stream of the case's input at another position, to draw numbers correlated with it. */
+  readonly of: (position: number) => RandomSource;
 }
 
 const source = (seed: number, input: number): RandomSource => ({
+  of: (position) => source(seed, position),
   normal: (size, part = 0) => philoxFill(new Float64Array(size), 'normal', [seed, 0x11a77], [input, part]),
   uniform: (size, part = 0) => philoxFill(new Float64Array(size), 'uniform', [seed, 0x11a77], [input, part]),
 });
@@ -27,9 +30,14 @@ export function hash(text: string): number {
   return h >>> 0;
 }
 
-/** The host numbers of an input, rounded to float32 where the backend under test computes in it. */
-export function materialise(spec: InputSpec, name: string, position: number, precision: Precision): ArrayLike<number> {
-  const values = spec.draw(source(hash(name), position));
+/** The host numbers of a case's input, rounded to float32 where the backend under test computes in it. */
+export function materialise(
+  spec: InputSpec,
+  caseName: string,
+  position: number,
+  precision: Precision,
+): ArrayLike<number> {
+  const values = spec.draw(source(hash(caseName), position));
   if (spec.dtype === 'int32') return Int32Array.from(values);
   return precision === 'float32' ? Float32Array.from(values) : values;
 }
@@ -51,6 +59,20 @@ export const awayFromZero = (shape: Shape, low: number, high: number): InputSpec
   float(shape, (stream) => {
     const signs = stream.uniform(sizeOf(shape), 1);
     return stream.uniform(sizeOf(shape)).map((u, i) => (signs[i] < 0.5 ? -1 : 1) * (low + (high - low) * u));
+  });
+
+/**
+ * Numbers whose last axis repeats the standard normal draws of the input at `position` (last extent `width`) with correlation
+ * `share`, row by row.
+ */
+export const correlated = (shape: Shape, position: number, width: number, share: number): InputSpec =>
+  float(shape, (stream) => {
+    const columns = shape.at(-1)!;
+    const other = stream.of(position).normal((sizeOf(shape) / columns) * width);
+    const rest = Math.sqrt(1 - share * share);
+    return stream
+      .normal(sizeOf(shape), 1)
+      .map((x, at) => rest * x + share * other[Math.floor(at / columns) * width + ((at % columns) % width)]);
   });
 
 /** Few different whole numbers, so that many are equal. */

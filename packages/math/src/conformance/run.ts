@@ -1,14 +1,13 @@
 import type { Backend } from '../backend.ts';
 import { LimitError } from '../errors.ts';
 import { float64Backend } from '../float64/backend.ts';
-import { philoxFill } from '../random/philox.ts';
 import { keep, scope, unscoped } from '../scope.ts';
 import { vjp } from '../tape.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type NamedTensors, type OpCase, tolerances } from './case.ts';
 import { opCases } from './cases/index.ts';
 import { compare, type Difference, within } from './compare.ts';
-import { hash, materialise, type Precision } from './inputs.ts';
+import { materialise, normal, type Precision } from './inputs.ts';
 
 /** What a case showed about a backend. */
 export interface CaseReport {
@@ -30,6 +29,9 @@ export interface CaseReport {
   readonly leaked: number;
 }
 
+// Streams of upstream gradients come after those of inputs.
+const firstUpstream = 1 << 16;
+
 type Numbers = ReadonlyMap<string, ArrayLike<number>>;
 
 /** Records a case on a backend: outputs and, as `d` + name, gradients. All tensors belong to the enclosing scope. */
@@ -46,7 +48,7 @@ export function recordCase(backend: Backend, opCase: OpCase, precision: Precisio
   const unseeded: Tensor[] = [];
   try {
     const seeded = (name: string) => !opCase.seeded || opCase.seeded.includes(name);
-    const { outputs: roots, pullback } = vjp(
+    const { pullback } = vjp(
       () => {
         outputs = opCase.run(inputs, backend);
         for (const [name, output] of Object.entries(outputs)) if (!seeded(name)) unseeded.push(keep(output));
@@ -56,10 +58,13 @@ export function recordCase(backend: Backend, opCase: OpCase, precision: Precisio
       },
       names.map((name) => inputs[name]),
     );
-    const seeds = roots.map((root, i) => {
-      const values = philoxFill(new Float64Array(root.size), 'normal', [hash(opCase.name), 0x5eed], [i, 0]);
-      return tensor(backend, precision === 'float32' ? Float32Array.from(values) : values, root.shape);
-    });
+    const seeds = Object.keys(outputs)
+      .filter(seeded)
+      .map((name, i) => {
+        const spec = opCase.upstream?.[name] ?? normal(outputs[name].shape);
+        const values = materialise(spec, opCase.name, firstUpstream + i, precision);
+        return tensor(backend, values, spec.shape, { name: `upstream gradient of ${name}` });
+      });
     const gradients = pullback(seeds);
     return {
       ...outputs,

@@ -9,7 +9,8 @@ import { fill } from './fill.ts';
 import { sum } from './reduce.ts';
 import { rsqrt, square, step } from './unary.ts';
 
-const squaredNorm = (x: Tensor): Tensor => maximum(sum(square(x), [-1], true), fill(x.backend, [1], tinySquaredNorm));
+const tiny = (x: Tensor): Tensor => fill(x.backend, [1], tinySquaredNorm);
+const squaredNorm = (x: Tensor): Tensor => maximum(sum(square(x), [-1], true), tiny(x));
 
 const l2NormalizeOp = defineOp<OpAttributes['l2Normalize']>({
   name: 'l2Normalize',
@@ -29,7 +30,8 @@ const l2NormalizeBackwardOp = defineOp<OpAttributes['l2NormalizeBackward']>({
     const norm2 = squaredNorm(x!);
     const along = div(sum(mul(x!, dy!), [-1], true), norm2);
     // A vector that counts as zero has no direction to turn: radius / |x| would be 1e18 there, so its gradient is 0.
-    const perLength = mul(rsqrt(norm2), step(affine(norm2, 1, -tinySquaredNorm)));
+    // (Compared as the backend stores it: in float32 the number 1e-36 is another one.)
+    const perLength = mul(rsqrt(norm2), step(sub(norm2, tiny(x!))));
     return [affine(mul(sub(dy!, mul(x!, along)), perLength), radius)];
   },
 });

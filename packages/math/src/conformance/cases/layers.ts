@@ -5,7 +5,7 @@ import { l2Normalize } from '../../ops/l2-normalize.ts';
 import { layerNorm, rmsNorm } from '../../ops/normalization.ts';
 import { random } from '../../ops/random.ts';
 import { rotary } from '../../ops/rotary.ts';
-import type { Shape } from '../../shape.ts';
+import { type Shape, sizeOf } from '../../shape.ts';
 import { forwardOnly, type OpCase, opCase } from '../case.ts';
 import { edited, given, type InputSpec, integers, normal, uniform } from '../inputs.ts';
 
@@ -112,10 +112,18 @@ const crossEntropyCases = [
   linearCrossEntropyCase('large', 130, 64, 1003, { size: 'large' }),
 ];
 
-function adamWCase(what: string, shapes: readonly Shape[], steps: number, decay: readonly number[]): OpCase {
+function adamWCase(
+  what: string,
+  shapes: readonly Shape[],
+  steps: number,
+  decay: readonly number[],
+  fresh = false,
+): OpCase {
   const fields = ['parameter', 'gradient', 'moment1', 'moment2'] as const;
-  const draw = (field: (typeof fields)[number], shape: Shape) =>
-    field === 'moment2' ? uniform(shape, 0.01, 0.5) : normal(shape, field === 'parameter' ? 0.3 : 1);
+  const draw = (field: (typeof fields)[number], shape: Shape) => {
+    if (fresh && field.startsWith('moment')) return given(Array(sizeOf(shape)).fill(0), shape);
+    return field === 'moment2' ? uniform(shape, 0.01, 0.5) : normal(shape, field === 'parameter' ? 0.3 : 1);
+  };
   const inputs = shapes.flatMap((shape, i) => fields.map((field) => [`${field}${i}`, draw(field, shape)] as const));
   return opCase(
     'adamW',
@@ -149,6 +157,8 @@ function adamWCase(what: string, shapes: readonly Shape[], steps: number, decay:
 
 const adamWCases = [
   adamWCase('one step', [[33]], 1, [0.1]),
+  // From zero moments the factors 1 - beta are all that there is: they must be formed in more than float32.
+  adamWCase('fresh moments', [[65], [3]], 2, [0.1, 0], true),
   adamWCase('one number', [[]], 1, [0]),
   adamWCase('several steps and groups', [[5], [3, 4], [257], [2, 3, 65]], 3, [0, 0.1, 0.01, 0]),
   // More groups than one launch's bindings.
