@@ -1,0 +1,25 @@
+import type { KernelTable } from '@linattn/math';
+import type { Device } from '../devices/device.ts';
+import { affine, binary, fill, unary } from './elementwise.ts';
+import { gather, oneHot, scatterAdd } from './gather.ts';
+import { matmul } from './matmul.ts';
+import { broadcast, concat, pad, slice, transpose } from './movement.ts';
+import { reduce } from './reduce.ts';
+
+/** The operations that have kernels of their own; @linattn/math composes all others of these. */
+export const kernelsOn = (device: Device): KernelTable => ({
+  fill: fill(device),
+  unary: unary(device),
+  binary: binary(device),
+  affine: affine(device),
+  broadcast: broadcast(device),
+  reduce: reduce(device),
+  matmul: matmul(device),
+  transpose: transpose(device),
+  slice: slice(device),
+  pad: pad(device),
+  concat: concat(device),
+  gather: gather(device),
+  scatterAdd: scatterAdd(device),
+  oneHot: oneHot(device),
+});
