@@ -1,4 +1,5 @@
 import type { Maybe } from '../op.ts';
+import { scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 import { neg } from './affine.ts';
 import type { LinearAttentionAttributes } from './attributes.ts';
@@ -12,7 +13,8 @@ import { tripleProduct } from './triple-product.ts';
 
 // With features ψ(x) = [1, x, x⊗x], weights (a, b, c) on the query's side and w = [v, 1], attention is one triple product:
 //   [g o, g] = T(weights·ψ(q), ψ(k), w)
-// Order 2 goes piece by piece over the tokens, carrying the state, so that no N·D² features ever exist at once.
+// Order 2 goes piece by piece over the tokens, carrying the state, so that no N·D² features ever exist at once: each piece
+// runs in a scope of its own, and a state is given back as soon as the next one is there.
 
 /** A run of tokens whose queries see all its keys, or each key up to their own; both see the state before it. */
 interface Phase {
@@ -86,10 +88,38 @@ function accumulate(
 ): Tensor {
   let total = state;
   for (const piece of cut(run, order === 1 ? run[1] - run[0] : pieceLength)) {
-    const product = matmul(headsFirst(y(piece)), headsFirst(z(piece)), true);
-    total = total ? add(total, product) : product;
+    const next = scope(() => {
+      const product = matmul(headsFirst(y(piece)), headsFirst(z(piece)), true);
+      return total ? add(total, product) : product;
+    });
+    if (total !== state) total?.dispose();
+    total = next;
   }
   return total!;
+}
+
+/** A value that is replaced from piece to piece; what it held is disposed, unless it was given from outside. */
+class Running {
+  readonly #given: Maybe<Tensor>;
+  value: Maybe<Tensor>;
+
+  constructor(given: Maybe<Tensor>) {
+    this.#given = given;
+    this.value = given;
+  }
+
+  replace(next: Tensor): void {
+    if (this.value !== this.#given) this.value?.dispose();
+    this.value = next;
+  }
+
+  add(share: Tensor): void {
+    if (!this.value) this.value = share;
+    else {
+      this.replace(add(this.value, share));
+      share.dispose();
+    }
+  }
 }
 
 /** state · x for every token of `run`. */
@@ -106,23 +136,26 @@ export function composeLinearAttention(
   const [qn, kn, w] = [normalized(q, radius), normalized(k, radius), weighted(v, keyWeights)];
   const psiQ = (run: readonly [number, number]) => mul(features(tokens(qn, run), order), weights);
   const psiK = (run: readonly [number, number]) => features(tokens(kn, run), order);
-  let state: Maybe<Tensor> = initial;
+  const state = new Running(initial);
   const parts: Tensor[] = [];
   for (const { rows, keys, causal } of phasesOf(attributes, q.shape[1], k.shape[1])) {
     if (causal) {
-      const run = tripleProduct(psiQ(rows), psiK(keys), tokens(w, keys), { initialState: state, returnState: true });
+      const options = { initialState: state.value, returnState: true };
+      const run = scope(() => tripleProduct(psiQ(rows), psiK(keys), tokens(w, keys), options));
       parts.push(run.output);
-      state = run.state;
+      state.replace(run.state!);
     } else {
-      state = accumulate(state, keys, order, psiK, (run) => tokens(w, run));
-      for (const piece of cut(rows, order === 1 ? rows[1] : pieceLength)) parts.push(look(psiQ(piece), state));
+      state.replace(accumulate(state.value, keys, order, psiK, (run) => tokens(w, run)));
+      for (const piece of cut(rows, order === 1 ? rows[1] : pieceLength)) {
+        parts.push(scope(() => look(psiQ(piece), state.value!)));
+      }
     }
   }
   const both = concat(parts, 1);
   const width = v.shape[3];
   const g = slice(both, 3, width, width + 1);
   const o = div(slice(both, 3, 0, width), g);
-  return [o, reshape(g, g.shape.slice(0, 3)), ...(attributes.returnState ? [state!] : [])];
+  return [o, reshape(g, g.shape.slice(0, 3)), ...(attributes.returnState ? [state.value!] : [])];
 }
 
 export function composeLinearAttentionBackward(
@@ -145,58 +178,72 @@ export function composeLinearAttentionBackward(
   const phases = phasesOf(attributes, q.shape[1], k.shape[1]);
 
   // Queries, in order, under the running state.
-  let state: Maybe<Tensor> = initial;
-  let dWeights: Maybe<Tensor>;
+  const state = new Running(initial);
+  const dWeights = new Running(undefined);
   const dq: Tensor[] = [];
-  const takeQuery = (run: readonly [number, number], dPsi: Tensor) => {
-    const share = sum(mul(dPsi, psiQ(run)), [0, 1, 2]);
-    dWeights = dWeights ? add(dWeights, share) : share;
-    dq.push(featuresBackward(tokens(qn, run), mul(dPsi, weights), order));
+  const takeQuery = (run: readonly [number, number], gradient: () => Tensor) => {
+    const [share, dx] = scope(() => {
+      const dPsi = gradient();
+      return [sum(mul(dPsi, psiQ(run)), [0, 1, 2]), featuresBackward(tokens(qn, run), mul(dPsi, weights), order)];
+    });
+    dWeights.add(share);
+    dq.push(dx);
   };
   for (const { rows, keys, causal } of phases) {
+    const advance = () => state.replace(accumulate(state.value, keys, order, psiK, (run) => tokens(w, run)));
     if (causal) {
-      takeQuery(
-        rows,
-        tripleProduct(tokens(e, rows), tokens(w, keys), psiK(keys), { initialState: flip(state) }).output,
-      );
-      state = accumulate(state, keys, order, psiK, (run) => tokens(w, run));
+      const before = () => ({ initialState: flip(state.value) });
+      takeQuery(rows, () => tripleProduct(tokens(e, rows), tokens(w, keys), psiK(keys), before()).output);
+      advance();
     } else {
-      state = accumulate(state, keys, order, psiK, (run) => tokens(w, run));
+      advance();
       for (const piece of cut(rows, order === 1 ? rows[1] : pieceLength)) {
-        takeQuery(piece, look(tokens(e, piece), flip(state)!));
+        takeQuery(piece, () => look(tokens(e, piece), flip(state.value)!));
       }
     }
   }
 
   // Keys and values, backwards, under R = Σ weightedψ(q) eᵀ of the queries that see them.
-  let seen: Maybe<Tensor> = dState;
+  const seen = new Running(dState);
   const dk: Tensor[] = [];
   const dv: Tensor[] = [];
-  const takeKey = (run: readonly [number, number], dPsi: Tensor, dw: Tensor) => {
-    dk.unshift(featuresBackward(tokens(kn, run), dPsi, order));
-    const part = slice(dw, 3, 0, v.shape[3]);
-    dv.unshift(keyWeights ? mul(part, reshape(tokens(keyWeights, run), [...part.shape.slice(0, 3), 1])) : part);
+  const takeKey = (run: readonly [number, number], gradients: () => { dPsi: Tensor; dw: Tensor }) => {
+    const [dx, dValue] = scope(() => {
+      const { dPsi, dw } = gradients();
+      const part = slice(dw, 3, 0, v.shape[3]);
+      return [
+        featuresBackward(tokens(kn, run), dPsi, order),
+        keyWeights ? mul(part, reshape(tokens(keyWeights, run), [...part.shape.slice(0, 3), 1])) : part,
+      ];
+    });
+    dk.unshift(dx);
+    dv.unshift(dValue);
   };
   for (const { rows, keys, causal } of phases.reverse()) {
+    const advance = () => seen.replace(accumulate(seen.value, rows, order, weightedQ, (run) => tokens(e, run)));
     if (causal) {
       const direction = 'reverse';
-      const dPsi = tripleProduct(tokens(w, keys), tokens(e, rows), weightedQ(rows), {
-        direction,
-        initialState: flip(seen),
-      });
-      const dw = tripleProduct(psiK(keys), weightedQ(rows), tokens(e, rows), { direction, initialState: seen });
-      takeKey(keys, dPsi.output, dw.output);
-      seen = accumulate(seen, rows, order, weightedQ, (run) => tokens(e, run));
+      takeKey(keys, () => ({
+        dPsi: tripleProduct(tokens(w, keys), tokens(e, rows), weightedQ(rows), {
+          direction,
+          initialState: flip(seen.value),
+        }).output,
+        dw: tripleProduct(psiK(keys), weightedQ(rows), tokens(e, rows), { direction, initialState: seen.value }).output,
+      }));
+      advance();
     } else {
-      seen = accumulate(seen, rows, order, weightedQ, (run) => tokens(e, run));
+      advance();
       for (const piece of cut(keys, order === 1 ? keys[1] : pieceLength).reverse()) {
-        takeKey(piece, look(tokens(w, piece), flip(seen)!), look(psiK(piece), seen));
+        takeKey(piece, () => ({
+          dPsi: look(tokens(w, piece), flip(seen.value)!),
+          dw: look(psiK(piece), seen.value!),
+        }));
       }
     }
   }
 
   const denormalized = (x: Tensor, dx: Tensor) => (radius > 0 ? l2NormalizeBackward(x, dx, radius) : dx);
-  const group = (start: number, end: number) => reshape(sum(slice(dWeights!, 0, start, end)), [1]);
+  const group = (start: number, end: number) => reshape(sum(slice(dWeights.value!, 0, start, end)), [1]);
   const dCoefficients = concat(
     [group(0, 1), group(1, 1 + width), ...(order === 2 ? [group(1 + width, weights.size)] : [])],
     0,
@@ -206,6 +253,6 @@ export function composeLinearAttentionBackward(
     denormalized(k, concat(dk, 1)),
     concat(dv, 1),
     pad(dCoefficients, 0, 0, order === 2 ? 0 : 1),
-    ...(initial ? [seen!] : []),
+    ...(initial ? [seen.value!] : []),
   ];
 }
