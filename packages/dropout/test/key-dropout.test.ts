@@ -1,8 +1,19 @@
-import { concat, fill, float64Backend, linearAttention, mul, philoxFill, slice, tensor, vjp } from '@linattn/math';
+import {
+  type Backend,
+  concat,
+  fill,
+  float64Backend,
+  linearAttention,
+  mul,
+  philoxFill,
+  slice,
+  tensor,
+  vjp,
+} from '@linattn/math';
 import { describe, expect, it } from 'vitest';
 import { dropKeys, droppedWeight, noisyAttention } from '../src/index.ts';
 import { explicitAttention, randomProblem } from '../src/moments/index.ts';
-import { expectClose, expectGradients, heads, standardErrors } from './support.ts';
+import { expectClose, expectGradients, heads, normal, roundingBackend, standardErrors } from './support.ts';
 
 const backend = float64Backend();
 const options = { rate: 0.4, seed: 3, layer: 1, step: 2 } as const;
@@ -116,6 +127,23 @@ describe('dropKeys', () => {
       (gq, gk, gv) => noisyAttention(gq, gk, gv, { normalize: 'l2' }, { rate: 0.4, seed, mode: 'keys' }).output,
       one,
     );
+  });
+
+  it('loses no float32 precision to rows whose keys are all dropped, forward and backward', async () => {
+    const [tokens, width] = [70, 8];
+    const inputs = (on: Backend) => heads(on, [1, tokens, tokens, 1, width, width]);
+    const seed = await seedThatDrops(inputs(backend)[1], 3);
+    const run = async (on: Backend) => {
+      const wrt = inputs(on);
+      const { outputs, pullback } = vjp(
+        () => [noisyAttention(...wrt, { normalize: 'l2' }, { rate: 0.4, seed, mode: 'keys' }).output],
+        wrt,
+      );
+      const found = [...outputs, ...pullback([normal(on, [1, tokens, 1, width], 5)])];
+      return Promise.all(found.map((one) => one.read()));
+    };
+    const [exact, rounded] = [await run(backend), await run(roundingBackend())];
+    for (const [at, values] of exact.entries()) expectClose(rounded[at], values, 1e-5);
   });
 
   it('saves one number a key beside what attention saves', () => {

@@ -1,4 +1,18 @@
-import { type Backend, mul, philoxFill, scope, sum, type Tensor, tensor, unscoped, valueAndGrad } from '@linattn/math';
+import {
+  type Backend,
+  float64Backend,
+  type Handle,
+  type Kernel,
+  type KernelTable,
+  mul,
+  philoxFill,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+  unscoped,
+  valueAndGrad,
+} from '@linattn/math';
 import { expect } from 'vitest';
 
 export type Numbers = Float64Array;
@@ -82,3 +96,19 @@ export const heads = (
  * 1 - 1e-6: P(|Z| > z) <= 2 exp(-z²/2) for a normal Z, and the union bound.
  */
 export const standardErrors = (comparisons: number): number => Math.sqrt(2 * Math.log((2 * comparisons) / 1e-6));
+
+/** float64, but every operation's result is rounded to float32. */
+export function roundingBackend(): Backend {
+  const inner = float64Backend();
+  const rounded = (handle: Handle): Handle => {
+    if (handle instanceof Float64Array) for (const [i, x] of handle.entries()) handle[i] = Math.fround(x);
+    return handle;
+  };
+  const kernels = Object.fromEntries(
+    Object.entries<Kernel<never>>(inner.kernels as Record<string, Kernel<never>>).map(([name, kernel]) => [
+      name,
+      ((...call) => kernel(...call).map(rounded)) satisfies Kernel<never>,
+    ]),
+  ) as KernelTable;
+  return { ...inner, kernels, upload: (values, spec) => rounded(inner.upload(values, spec)) };
+}

@@ -1,0 +1,90 @@
+import { type DropoutMode, dropoutModes } from '@linattn/dropout';
+import {
+  type AttentionProblem,
+  explicitAttention,
+  measureNoise,
+  randomProblem,
+  type SampleMoments,
+  sampleDropout,
+} from '@linattn/dropout/moments';
+import type { Backend } from '@linattn/math';
+
+export interface Settings {
+  readonly tokens: number;
+  readonly headDim: number;
+  /** Heads of random q, k, v that are put together. */
+  readonly heads: number;
+  /** Draws a head and mode. */
+  readonly draws: number;
+  readonly seed: number;
+}
+
+/** How the output at one position is spread. */
+export interface Row {
+  /** Slope of E[o] on õ: 1 where the mean is kept. */
+  readonly mean: number;
+  /** Variance, mean over features. */
+  readonly variance: number;
+  /** Distance of the variances' shares of the features from real dropout's, relative to these. */
+  readonly profile: number;
+  /** Correlation with the noise of the query before; undefined where that has none. */
+  readonly correlation?: number;
+}
+
+export type Column = 'real' | DropoutMode;
+export const columns: readonly Column[] = ['real', ...dropoutModes];
+
+interface Measured {
+  readonly output: Float64Array;
+  readonly moments: SampleMoments;
+}
+
+const total = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, value) => sum + value, 0);
+const norm = (x: readonly number[]): number => Math.hypot(...x);
+
+/** Moments of real dropout and of every mode, at one rate, for values shifted by `shift`; then rows by position (from 1). */
+export async function measure(
+  backend: Backend,
+  { tokens, headDim, heads, draws, seed }: Settings,
+  shift: number,
+  rate: number,
+): Promise<(column: Column, position: number) => Row> {
+  const problems = Array.from({ length: heads }, (_, head) =>
+    randomProblem({ tokens, headDim, shift, seed: seed + head }),
+  );
+  const moments = new Map<Column, Measured[]>();
+  for (const column of columns) {
+    const run = async (problem: AttentionProblem, head: number): Promise<Measured> => ({
+      output: explicitAttention(problem).output,
+      moments:
+        column === 'real'
+          ? sampleDropout(problem, rate, draws, seed + 1000 + head)
+          : await measureNoise(backend, problem, { mode: column, rate, seed: seed + 2000 + head }, draws),
+    });
+    const all: Measured[] = [];
+    for (const [head, problem] of problems.entries()) all.push(await run(problem, head));
+    moments.set(column, all);
+  }
+  /** One number an output feature of every head, at a position. */
+  const at = (column: Column, position: number, of: (measured: Measured) => Float64Array): number[] =>
+    moments
+      .get(column)!
+      .flatMap((measured) => Array.from(of(measured).subarray((position - 1) * headDim, position * headDim)));
+  const shares = (variances: readonly number[]): number[] => variances.map((variance) => variance / total(variances));
+  return (column, position) => {
+    const output = at(column, position, (measured) => measured.output);
+    const means = at(column, position, (measured) => measured.moments.mean);
+    const variances = at(column, position, (measured) => measured.moments.variance);
+    const real = shares(at('real', position, (measured) => measured.moments.variance));
+    const before = total(position > 1 ? at(column, position - 1, (measured) => measured.moments.variance) : []);
+    const covariance = at(column, position, (measured) => measured.moments.neighbourCovariance);
+    return {
+      mean: total(means.map((mean, i) => mean * output[i])) / total(output.map((o) => o * o)),
+      variance: total(variances) / variances.length,
+      profile: norm(shares(variances).map((share, i) => share - real[i])) / norm(real),
+      // One key leaves nothing to drop: what is left then is rounding.
+      correlation:
+        before > 1e-9 * total(variances) ? total(covariance) / Math.sqrt(total(variances) * before) : undefined,
+    };
+  };
+}
