@@ -1,0 +1,91 @@
+import type { Backend } from '@linattn/math';
+import { BackendUnavailableError, UsageError } from './errors.ts';
+
+export type Availability =
+  | { readonly ok: true; readonly detail: string }
+  | { readonly ok: false; readonly reason: string };
+
+/** A backend that the command line knows. Its package is imported only when it is asked for. */
+export interface BackendEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** `auto` takes it; others must be asked for by name. */
+  readonly automatic: boolean;
+  /** Finds out whether it works on this machine; must not throw. */
+  available(): Promise<Availability>;
+  create(): Promise<Backend>;
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Creates the backend, runs a small product on it and gives it back: the only proof that it works. */
+async function probe(create: () => Promise<Backend>, detail: string): Promise<Availability> {
+  try {
+    const backend = await create();
+    try {
+      const { matmul, tensor } = await import('@linattn/math');
+      const product = matmul(tensor(backend, [1, 2, 3, 4], [2, 2]), tensor(backend, [5, 6, 7, 8], [2, 2]));
+      const values = [...(await product.read())];
+      if (values.join() === '19,22,43,50') return { ok: true, detail };
+      return { ok: false, reason: `it computes wrongly: [1 2; 3 4] [5 6; 7 8] gave ${values.join(' ')}` };
+    } finally {
+      await backend.dispose();
+    }
+  } catch (error) {
+    return { ok: false, reason: message(error) };
+  }
+}
+
+function gpujs(mode: 'webasm' | 'cpu', summary: string): BackendEntry {
+  const create = async () => {
+    const { createGpujsBackend } = await import('@linattn/kernels-gpujs');
+    return createGpujsBackend({ mode });
+  };
+  return {
+    name: `gpujs-${mode}`,
+    summary,
+    automatic: true,
+    available: () => probe(create, 'float32, one thread'),
+    create,
+  };
+}
+
+/** In the order that `auto` tries them: the fastest first. A new backend is one more entry. */
+export const backends: readonly BackendEntry[] = [
+  gpujs('webasm', 'gpu.js: WebAssembly with SIMD'),
+  gpujs('cpu', 'gpu.js: plain JavaScript'),
+  {
+    name: 'float64',
+    summary: 'the reference in plain JavaScript: exact, slow',
+    automatic: true,
+    available: async () => ({ ok: true, detail: 'float64, one thread' }),
+    create: async () => (await import('@linattn/math')).float64Backend(),
+  },
+];
+
+export const backendNames = ['auto', ...backends.map(({ name }) => name)] as const;
+
+/** @throws UsageError for an unknown name. */
+export function findBackend(name: string): BackendEntry {
+  const found = backends.find((entry) => entry.name === name);
+  if (!found) {
+    throw new UsageError('--backend', `there is no backend ${name}; choose ${backendNames.join(', ')}`, {
+      given: name,
+    });
+  }
+  return found;
+}
+
+/**
+ * Opens a backend by name, or the first that works for `auto`.
+ * @throws UsageError, BackendUnavailableError with the reason.
+ */
+export async function openBackend(name: string): Promise<Backend> {
+  const named = name === 'auto' ? undefined : findBackend(name);
+  for (const entry of named ? [named] : backends.filter(({ automatic }) => automatic)) {
+    const availability = await entry.available();
+    if (availability.ok) return entry.create();
+    if (named) throw new BackendUnavailableError(name, availability.reason);
+  }
+  throw new BackendUnavailableError(name, 'no backend works here; `linattn doctor` says why');
+}

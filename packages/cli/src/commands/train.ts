@@ -1,0 +1,379 @@
+import { rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Backend } from '@linattn/math';
+import { resolveConfig } from '@linattn/nn';
+import { Command, Option } from 'commander';
+import { backendNames, findBackend, openBackend } from '../backends.ts';
+import { isTinyStories } from '../data/tinystories.ts';
+import { checkTokenizerFits, loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
+import { UsageError } from '../errors.ts';
+import { Interrupt, InterruptedError, interruptedExitCode } from '../interrupt.ts';
+import * as parse from '../options.ts';
+import { formatCount, formatDuration } from '../terminal/format.ts';
+import { Terminal } from '../terminal/terminal.ts';
+import { type Corpus, loadCorpus } from '../training/corpus.ts';
+import { reportResults } from '../training/report.ts';
+import { RunFolder } from '../training/run-folder.ts';
+import { runSession } from '../training/session.ts';
+import type { TrainingSettings } from '../training/settings.ts';
+import { continueText } from './generate.ts';
+
+interface TrainOptions {
+  readonly data: string;
+  readonly validationData?: string;
+  readonly validation: number;
+  readonly dataLimit: number;
+  readonly stories: number;
+  readonly tokenizer: string;
+  readonly backend: string;
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly attention: 'linear' | 'softmax';
+  readonly kernel: readonly [number, number, number];
+  readonly learnKernel?: boolean;
+  readonly normalize: 'l2' | 'none';
+  readonly radius?: number;
+  readonly dropout: number;
+  readonly dropoutMode: 'paper' | 'unbiased' | 'matched' | 'keys';
+  readonly dropoutDecay: 'linear' | 'cosine' | 'step' | 'constant';
+  readonly batch: number;
+  readonly seqLen: number;
+  readonly steps?: number;
+  readonly minutes?: number;
+  readonly learningRate: number;
+  readonly warmup: number;
+  readonly weightDecay: number;
+  readonly clip: number;
+  readonly seed: number;
+  readonly evaluations: number;
+  readonly saveEvery: number;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly resume?: string | true;
+  readonly prompt: string;
+  readonly storyTokens: number;
+  readonly quiet?: boolean;
+}
+
+/** Minutes of training where neither `--steps` nor `--minutes` is given. */
+const defaultMinutes = 2.5;
+
+/** What may be said again when a run is resumed; all else is the run's own. */
+const freeOnResume = new Set(['backend', 'resume', 'prompt', 'storyTokens', 'quiet', 'saveEvery']);
+
+export function trainCommand(): Command {
+  const option = <T>(
+    flags: string,
+    description: string,
+    parser: (option: string) => (text: string) => T,
+    value?: T,
+    shown?: string,
+  ) => {
+    const made = new Option(flags, description);
+    made.argParser(parser(made.long!));
+    if (value !== undefined) made.default(value, shown);
+    return made;
+  };
+  return new Command('train')
+    .description('train a language model with linear attention on text')
+    .optionsGroup('Text:')
+    .option(
+      '--data <name|file>',
+      'stories (built in), tinystories, tinystories-train, or a text file (.gz and .br too)',
+      'stories',
+    )
+    .option('--validation-data <file>', 'text to validate on, instead of a part of --data')
+    .addOption(option('--validation <share>', 'part of the text kept for validation', parse.share, 0.05))
+    .addOption(option('--data-limit <size>', 'most text that is read', parse.byteSize, 64 * 2 ** 20, '64MiB'))
+    .addOption(option('--stories <count>', 'how many built-in stories are told', parse.count, 4000))
+    .option('--tokenizer <bytes|file>', 'bytes, or a Hugging Face tokenizer.json', 'bytes')
+    .optionsGroup('Model:')
+    .addOption(option('--layers <n>', 'blocks', parse.count, 3))
+    .addOption(option('--hidden <n>', 'features of a token', parse.count, 96))
+    .addOption(option('--heads <n>', 'attention heads', parse.count, 4))
+    .addOption(option('--attention <type>', 'linear | softmax', parse.oneOf('linear', 'softmax'), 'linear' as const))
+    .addOption(
+      option(
+        '--kernel <a,b,c>',
+        'f(x) = a + b x + c x² of linear attention',
+        parse.coefficients,
+        [1, 1, 0] as const,
+        '1,1,0',
+      ),
+    )
+    .option('--learn-kernel', 'a, b and c are learned')
+    .addOption(
+      option(
+        '--normalize <type>',
+        'l2 | none: scale queries and keys to one length',
+        parse.oneOf('l2', 'none'),
+        'l2' as const,
+      ),
+    )
+    .addOption(option('--radius <r>', 'that length (default: r² = 0.95 a / |b|)', parse.positive))
+    .addOption(option('--dropout <rate>', "rate of attention dropout's replacement at the start", parse.rate, 0))
+    .addOption(
+      option(
+        '--dropout-mode <mode>',
+        'paper | unbiased | matched | keys',
+        parse.oneOf('paper', 'unbiased', 'matched', 'keys'),
+        'keys' as const,
+      ),
+    )
+    .addOption(
+      option(
+        '--dropout-decay <shape>',
+        'linear | cosine | step | constant',
+        parse.oneOf('linear', 'cosine', 'step', 'constant'),
+        'linear' as const,
+      ),
+    )
+    .optionsGroup('Training:')
+    .addOption(new Option('--backend <name>', backendNames.join(' | ')).default('auto'))
+    .addOption(option('--steps <n>', 'updates', parse.count))
+    .addOption(
+      option(
+        '--minutes <m>',
+        `time to train for (default: ${defaultMinutes}, unless --steps is given)`,
+        parse.positive,
+      ),
+    )
+    .addOption(option('--batch <n>', 'rows a step', parse.count, 8))
+    .addOption(option('--seq-len <n>', 'tokens a row', parse.count, 256))
+    .addOption(option('--learning-rate <r>', 'at its highest', parse.positive, 3e-3))
+    .addOption(option('--warmup <n>', 'steps of linear rise', parse.countOrZero, 20))
+    .addOption(option('--weight-decay <w>', 'of matrices', parse.notNegative, 0.1))
+    .addOption(option('--clip <norm>', 'largest length of all gradients together; 0: no limit', parse.notNegative, 1))
+    .addOption(option('--seed <n>', 'of parameters, batches, noise and built-in stories', parse.integer, 1))
+    .addOption(option('--evaluations <n>', 'validations over the run', parse.countOrZero, 10))
+    .optionsGroup('Run:')
+    .option('--out <folder>', 'where log, curve and checkpoint go (default: a new folder in .linattn/runs)')
+    .option('--overwrite', '--out may hold a former run')
+    .option('--resume [folder]', 'go on with a run, the newest unless one is named')
+    .addOption(option('--save-every <seconds>', 'between checkpoints', parse.positive, 60))
+    .option('--prompt <text>', 'how the story at the end begins', 'Once upon a time')
+    .addOption(option('--story-tokens <n>', 'longest story at the end; 0: none', parse.countOrZero, 700))
+    .option('-q, --quiet', 'nothing but the story')
+    .action(async (options: TrainOptions, command: Command) => {
+      process.exitCode = await train(options, command);
+    });
+}
+
+async function train(options: TrainOptions, command: Command): Promise<number> {
+  const terminal = new Terminal(process.stdout, { quiet: options.quiet });
+  using interrupt = new Interrupt(() =>
+    terminal.line(terminal.color.yellow('stopping after this step; Ctrl-C again to stop at once')),
+  );
+  const { dim, bold } = terminal.color;
+  const prepared = options.resume
+    ? await prepareResume(options, command, terminal, interrupt)
+    : await prepareFresh(options, terminal, interrupt);
+  const { settings, corpus, tokenizer, folder, resume } = prepared;
+  terminal.clearStatus();
+  if (interrupt.requested) throw new InterruptedError();
+  const backend = await openBackend(options.backend);
+  try {
+    describeRun(terminal, prepared, backend);
+    const result = await runSession({ settings, corpus, tokenizer, backend, folder, terminal, interrupt, resume });
+    try {
+      if (result.interrupted) {
+        terminal.line(`saved after ${result.steps} steps in ${folder.path}`);
+        terminal.line(`go on with: ${bold(`linattn train --resume ${folder.path}`)}`);
+        return interruptedExitCode;
+      }
+      reportResults(terminal, result, corpus, folder);
+      if (options.storyTokens > 0) {
+        terminal.line();
+        await continueText(result.model, tokenizer, {
+          prompt: options.prompt,
+          maxTokens: options.storyTokens,
+          temperature: 0.7,
+          seed: settings.seed,
+          write: (text) => terminal.result(text),
+          style: { prompt: bold, note: dim },
+          interrupt,
+        });
+      }
+      return interrupt.requested ? interruptedExitCode : 0;
+    } finally {
+      result.model.dispose();
+    }
+  } finally {
+    terminal.endProgress();
+    await backend.dispose();
+  }
+}
+
+interface Prepared {
+  readonly settings: TrainingSettings;
+  readonly corpus: Corpus;
+  readonly tokenizer: Tokenizer;
+  readonly folder: RunFolder;
+  readonly resume: boolean;
+}
+
+async function prepareFresh(options: TrainOptions, terminal: Terminal, interrupt: Interrupt): Promise<Prepared> {
+  if (options.backend !== 'auto') findBackend(options.backend);
+  const folder = options.out === undefined ? RunFolder.fresh() : new RunFolder(options.out);
+  if (await stat(folder.settingsPath).catch(() => undefined)) {
+    if (!options.overwrite) {
+      throw new UsageError(
+        '--out',
+        `${folder.path} holds a run already; --resume goes on with it, --overwrite begins anew`,
+        { given: folder.path },
+      );
+    }
+  }
+  const tokenizer = await loadTokenizer(options.tokenizer);
+  const settings = settingsFrom(options, tokenizer);
+  const corpus = await load(settings, tokenizer, terminal, interrupt);
+  checkLength(corpus, settings);
+  if (options.overwrite) await rm(folder.checkpointPath, { recursive: true, force: true });
+  const complete = { ...settings, dataDigest: corpus.digest };
+  await folder.begin(complete, tokenizer);
+  return { settings: complete, corpus, tokenizer, folder, resume: false };
+}
+
+async function prepareResume(
+  options: TrainOptions,
+  command: Command,
+  terminal: Terminal,
+  interrupt: Interrupt,
+): Promise<Prepared> {
+  for (const { attributeName, long } of command.options.map((o) => ({
+    attributeName: o.attributeName(),
+    long: o.long,
+  }))) {
+    if (!freeOnResume.has(attributeName) && command.getOptionValueSource(attributeName) === 'cli') {
+      throw new UsageError(
+        long ?? attributeName,
+        'is part of the run that --resume goes on with, and cannot be given again',
+      );
+    }
+  }
+  const folder = await RunFolder.find(options.resume === true ? undefined : options.resume, '--resume');
+  const saved = await folder.settings();
+  const settings =
+    command.getOptionValueSource('saveEvery') === 'cli' ? { ...saved, saveEvery: options.saveEvery } : saved;
+  const tokenizer = await folder.tokenizer(settings);
+  checkTokenizerFits(tokenizer, settings.model.vocabSize);
+  const corpus = await load(settings, tokenizer, terminal, interrupt);
+  if (corpus.digest !== settings.dataDigest) {
+    throw new UsageError(
+      '--resume',
+      `${settings.data} changed since the run began; it can only go on with the same text`,
+      { given: settings.data },
+    );
+  }
+  return { settings, corpus, tokenizer, folder, resume: true };
+}
+
+function load(
+  settings: Omit<TrainingSettings, 'dataDigest'>,
+  tokenizer: Tokenizer,
+  terminal: Terminal,
+  interrupt: Interrupt,
+): Promise<Corpus> {
+  return loadCorpus(settings, tokenizer, {
+    signal: interrupt.signal,
+    onStatus: (text) => terminal.status(text),
+    pause: async () => {
+      await interrupt.yield();
+      if (interrupt.requested) throw new InterruptedError();
+    },
+  });
+}
+
+function settingsFrom(options: TrainOptions, tokenizer: Tokenizer): Omit<TrainingSettings, 'dataDigest'> {
+  const {
+    attention,
+    kernel: [a, b, c],
+    normalize,
+    radius,
+    learnKernel = false,
+    dropout,
+  } = options;
+  const model = resolveConfig({
+    // A multiple of 8 suits every backend's kernels; ids beyond the tokenizer's never occur.
+    vocabSize: Math.ceil(tokenizer.vocabSize / 8) * 8,
+    hiddenSize: options.hidden,
+    layers: options.layers,
+    heads: options.heads,
+    attention:
+      attention === 'softmax'
+        ? { type: 'softmax' }
+        : {
+            type: 'linear',
+            a,
+            b,
+            c,
+            learnable: learnKernel,
+            order: c === 0 ? 1 : 2,
+            normalize,
+            ...(radius === undefined ? {} : { radius }),
+          },
+    dropout: dropout > 0 ? { mode: options.dropoutMode, rate: dropout, decay: options.dropoutDecay } : undefined,
+  });
+  const file = (name: string) => (name === 'stories' || isTinyStories(name) ? name : resolve(name));
+  return {
+    version: 1,
+    data: file(options.data),
+    validationData: options.validationData === undefined ? undefined : file(options.validationData),
+    validationShare: options.validation,
+    dataLimit: options.dataLimit,
+    stories: options.stories,
+    tokenizer: tokenizer.source === undefined ? tokenizer.name : 'tokenizer.json',
+    model,
+    batchSize: options.batch,
+    seqLen: options.seqLen,
+    steps: options.steps,
+    minutes: options.minutes ?? (options.steps === undefined ? defaultMinutes : undefined),
+    learningRate: options.learningRate,
+    warmup: options.warmup,
+    weightDecay: options.weightDecay,
+    clip: options.clip,
+    seed: options.seed,
+    evaluations: options.evaluations,
+    saveEvery: options.saveEvery,
+  };
+}
+
+function checkLength({ training, validation }: Corpus, { seqLen }: Pick<TrainingSettings, 'seqLen'>): void {
+  if (training.length <= seqLen) {
+    throw new UsageError(
+      '--seq-len',
+      `the text has ${training.length} tokens to train on, and one row takes ${seqLen + 1}; use a longer text or a smaller --seq-len`,
+    );
+  }
+  if (validation.length < 2) throw new UsageError('--validation', 'leaves no text to validate on; use a larger share');
+}
+
+function describeRun(
+  terminal: Terminal,
+  { settings, corpus, tokenizer, folder, resume }: Prepared,
+  backend: Backend,
+): void {
+  const { model, batchSize, seqLen, steps, minutes, learningRate } = settings;
+  const { dim } = terminal.color;
+  const say = (label: string, text: string) => terminal.line(`${dim(label.padEnd(10))} ${text}`);
+  const { attention } = model;
+  const term = (value: number, of: string) =>
+    value === 0 ? [] : [`${value === 1 && of ? '' : value}${of && value !== 1 ? ' ' : ''}${of}`];
+  const f =
+    attention.type === 'linear'
+      ? `linear attention, f(x) = ${[...term(attention.a, ''), ...term(attention.b, 'x'), ...term(attention.c, 'x²')].join(' + ') || '0'}`
+      : 'softmax attention';
+  say('text', corpus.description);
+  say(
+    'tokenizer',
+    tokenizer.name === 'bytes' ? 'bytes' : `${tokenizer.name}, ${formatCount(tokenizer.vocabSize)} tokens`,
+  );
+  say('model', `${model.layers} layers, ${model.hiddenSize} features, ${model.heads} heads, ${f}`);
+  say('backend', `${backend.name} (${backend.dtype})`);
+  const length = [...(steps ? [`${steps} steps`] : []), ...(minutes ? [formatDuration(60 * minutes)] : [])].join(
+    ' or ',
+  );
+  say('plan', `${length}, ${batchSize} × ${seqLen} tokens a step, learning rate ${learningRate}`);
+  say('run', `${folder.path}${resume ? ' (resumed)' : ''}`);
+}
