@@ -1,0 +1,14 @@
+export { fill } from './elementwise/fill';
+export { affine } from './elementwise/affine';
+export { unary } from './elementwise/unary';
+export { binary } from './elementwise/binary';
+export { copyStrided } from './movement/strided';
+export { transposeMatrices } from './movement/transpose';
+export { copyRuns } from './movement/runs';
+export { gather } from './movement/gather';
+export { scatterAdd } from './movement/scatter-add';
+export { oneHot } from './movement/one-hot';
+export { reduceRows } from './reduce/rows';
+export { reduceColumns } from './reduce/columns';
+export { matmul } from './matmul/matmul';
+export { vectorTimesRows, vectorTimesMatrix } from './matmul/vector';

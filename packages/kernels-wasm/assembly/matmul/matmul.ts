@@ -1,0 +1,113 @@
+import { at, int, ptr } from '../lib/args';
+import { microPacked, START_BIAS, START_C, START_ZERO } from './micro';
+import { pack } from './pack';
+
+// Blocks: a panel of B of depth 256 stays in the first cache, 128 rows of A and 512 KiB of B in the second.
+const DEPTH: i32 = 256;
+const ROWS: i32 = 128;
+const B_FLOATS: i32 = 131072;
+
+/** Bytes of scratch: an edge tile, packed B, packed A. */
+export const matmulScratch: i32 = 256 + (B_FLOATS + ROWS * DEPTH) * 4;
+
+/**
+ * C[m, n] = start + op(A) op(B). Every element is a sum over k in the same order, whatever the tile it lies in, so that how the
+ * work is cut does not change the result.
+ * Strides in bytes: of A by row i and by k, of B by k and by column j, of C by row.
+ */
+export function multiply(
+  m: i32,
+  n: i32,
+  depth: i32,
+  a: usize,
+  aRow: usize,
+  aInner: usize,
+  b: usize,
+  bInner: usize,
+  bColumn: usize,
+  c: usize,
+  cRow: usize,
+  start: i32,
+  bias: usize,
+  scratch: usize,
+): void {
+  const tile = scratch;
+  const packedB = scratch + 256;
+  const packedA = at(packedB, B_FLOATS);
+  const width = min((n + 7) & ~7, (B_FLOATS / min(depth, DEPTH)) & ~7);
+  for (let j0 = 0; j0 < n; j0 += width) {
+    const columns = min(width, n - j0);
+    for (let k0 = 0; k0 < depth; k0 += DEPTH) {
+      const inner = min(DEPTH, depth - k0);
+      const from = k0 > 0 ? START_C : start;
+      pack(columns, inner, 8, b + <usize>j0 * bColumn + <usize>k0 * bInner, bColumn, bInner, packedB);
+      for (let i0 = 0; i0 < m; i0 += ROWS) {
+        const rows = min(ROWS, m - i0);
+        pack(rows, inner, 4, a + <usize>i0 * aRow + <usize>k0 * aInner, aRow, aInner, packedA);
+        for (let j = 0; j < columns; j += 8) {
+          const panelB = at(packedB, j * inner);
+          for (let i = 0; i < rows; i += 4) {
+            const to = at(c + <usize>(i0 + i) * cRow, j0 + j);
+            const panelA = at(packedA, i * inner);
+            const biasAt = at(bias, j0 + j);
+            if (i + 4 <= rows && j + 8 <= columns) microPacked(inner, panelA, panelB, to, cRow, from, biasAt);
+            else edge(min(4, rows - i), min(8, columns - j), inner, panelA, panelB, to, cRow, from, biasAt, tile);
+          }
+        }
+      }
+    }
+  }
+}
+
+/** A tile that C does not hold whole is computed aside and its part copied. */
+function edge(
+  rows: i32,
+  columns: i32,
+  depth: i32,
+  a: usize,
+  b: usize,
+  c: usize,
+  cRow: usize,
+  start: i32,
+  bias: usize,
+  tile: usize,
+): void {
+  microPacked(depth, a, b, tile, 32, START_ZERO, 0);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const to = at(c + <usize>i * cRow, j);
+      let value = load<f32>(at(tile, i * 8 + j));
+      if (start == START_C) value += load<f32>(to);
+      else if (start == START_BIAS) value += load<f32>(at(bias, j));
+      store<f32>(to, value);
+    }
+  }
+}
+
+/**
+ * Block: one tile of one product of the batch.
+ * args: A, B, C, bias, start, m, n, k, transposeA, transposeB, tileRows, tileColumns, batch strides of A, B, C (floats)
+ */
+export function matmul(block: i32, args: usize, scratch: usize): void {
+  const m = int(args, 5);
+  const n = int(args, 6);
+  const depth = int(args, 7);
+  const tileRows = int(args, 10);
+  const tileColumns = int(args, 11);
+  const across = (n + tileColumns - 1) / tileColumns;
+  const tiles = ((m + tileRows - 1) / tileRows) * across;
+  const batch = block / tiles;
+  const i = ((block % tiles) / across) * tileRows;
+  const j = ((block % tiles) % across) * tileColumns;
+  const aRow: usize = int(args, 8) ? 4 : <usize>depth << 2;
+  const aInner: usize = int(args, 8) ? <usize>m << 2 : 4;
+  const bInner: usize = int(args, 9) ? 4 : <usize>n << 2;
+  const bColumn: usize = int(args, 9) ? <usize>depth << 2 : 4;
+  const a = at(ptr(args, 0), batch * int(args, 12)) + <usize>i * aRow;
+  const b = at(ptr(args, 1), batch * int(args, 13)) + <usize>j * bColumn;
+  const c = at(ptr(args, 2), batch * int(args, 14) + i * n + j);
+  const rows = min(tileRows, m - i);
+  const columns = min(tileColumns, n - j);
+  const bias = at(ptr(args, 3), j);
+  multiply(rows, columns, depth, a, aRow, aInner, b, bInner, bColumn, c, <usize>n << 2, int(args, 4), bias, scratch);
+}

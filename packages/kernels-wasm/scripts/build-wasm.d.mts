@@ -1,0 +1,2 @@
+/** Makes src/generated fit the sources. */
+export function ensureWasm(): Promise<void>;
