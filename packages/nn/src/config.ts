@@ -1,5 +1,6 @@
 import { type DecayName, type DropoutMode, decays, dropoutModes } from '@linattn/dropout';
-import { type LinattnError, type Mask, ValueError } from '@linattn/math';
+import type { Mask } from '@linattn/math';
+import { ensure, oneOf } from './ensure.ts';
 
 /** Attention with a polynomial kernel f(x) = a + b x + c x². */
 export interface LinearAttentionConfig {
@@ -111,47 +112,43 @@ function resolveAttention(options: Options<AttentionConfig>): AttentionConfig {
 
 function checkConfig(config: GPTNeoXConfig): void {
   for (const name of ['vocabSize', 'hiddenSize', 'layers', 'heads', 'intermediateSize'] as const) {
-    require(name, config[name], Number.isSafeInteger(config[name]) && config[name] > 0, 'an integer > 0');
+    ensure(name, config[name], Number.isSafeInteger(config[name]) && config[name] > 0, 'an integer > 0');
   }
   const { hiddenSize, heads, rotaryFraction, rotaryBase, layerNormEpsilon, attention } = config;
-  require('heads', heads, hiddenSize % heads === 0, `a divisor of hiddenSize ${hiddenSize}`);
-  require('rotaryFraction', rotaryFraction, rotaryFraction >= 0 && rotaryFraction <= 1, 'a number in [0, 1]');
-  require('rotaryFraction', rotaryFraction, rotaryDimensions(config) % 2 ===
-    0, `an even number of turning features; it makes ${rotaryDimensions(config)} of ${hiddenSize / heads} a head`);
-  require('rotaryBase', rotaryBase, rotaryBase > 0 && Number.isFinite(rotaryBase), 'a finite number > 0');
-  require('layerNormEpsilon', layerNormEpsilon, layerNormEpsilon > 0, 'a number > 0');
+  ensure('heads', heads, hiddenSize % heads === 0, `a divisor of hiddenSize ${hiddenSize}`);
+  ensure('rotaryFraction', rotaryFraction, rotaryFraction >= 0 && rotaryFraction <= 1, 'a number in [0, 1]');
+  ensure(
+    'rotaryFraction',
+    rotaryFraction,
+    rotaryDimensions(config) % 2 === 0,
+    `an even number of turning features; it makes ${rotaryDimensions(config)} of ${hiddenSize / heads} a head`,
+  );
+  ensure('rotaryBase', rotaryBase, rotaryBase > 0 && Number.isFinite(rotaryBase), 'a finite number > 0');
+  ensure('layerNormEpsilon', layerNormEpsilon, layerNormEpsilon > 0, 'a number > 0');
   oneOf('activation', config.activation, ['gelu', 'silu']);
   oneOf('initialization', config.initialization, ['pythia', 'normal']);
   oneOf('attention.mask', attention.mask, ['causal', 'bidirectional', 'prefix']);
   checkDropout(config);
   if (attention.type === 'softmax') return;
   for (const name of ['a', 'b', 'c'] as const) {
-    require(`attention.${name}`, attention[name], Number.isFinite(attention[name]), 'a finite number');
+    ensure(`attention.${name}`, attention[name], Number.isFinite(attention[name]), 'a finite number');
   }
   oneOf('attention.normalize', attention.normalize, ['l2', 'none']);
   oneOf('attention.order', attention.order, [1, 2]);
-  require('attention.order', attention.order, attention.c === 0 || attention.order === 2, '2, where c is not 0');
+  ensure('attention.order', attention.order, attention.c === 0 || attention.order === 2, '2, where c is not 0');
   const { radius } = attention;
   if (radius !== undefined) {
-    require('attention.radius', radius, radius > 0 && Number.isFinite(radius), 'a finite number > 0');
-    require('attention.radius', radius, attention.normalize === 'l2', "none, unless normalize is 'l2'");
+    ensure('attention.radius', radius, radius > 0 && Number.isFinite(radius), 'a finite number > 0');
+    ensure('attention.radius', radius, attention.normalize === 'l2', "none, unless normalize is 'l2'");
   }
 }
 
 function checkDropout({ dropout, attention }: Pick<GPTNeoXConfig, 'dropout' | 'attention'>): void {
   const { mode, rate, decay, until } = dropout;
   oneOf('dropout.mode', mode, attention.type === 'softmax' ? ['none', 'paper', 'unbiased'] : ['none', ...dropoutModes]);
-  require('dropout.rate', rate, rate >= 0 && rate < 1, 'a number in [0, 1)');
+  ensure('dropout.rate', rate, rate >= 0 && rate < 1, 'a number in [0, 1)');
   oneOf('dropout.decay', decay, Object.keys(decays));
-  require('dropout.until', until, until > 0 && until <= 1, 'a number in (0, 1]');
-}
-
-export function require(argument: string, given: unknown, holds: boolean, expected: string): asserts holds {
-  if (!holds) throw new ValueError(argument, given, expected) satisfies LinattnError;
-}
-
-export function oneOf(argument: string, given: unknown, allowed: readonly unknown[]): void {
-  require(argument, given, allowed.includes(given), allowed.join(' | '));
+  ensure('dropout.until', until, until > 0 && until <= 1, 'a number in (0, 1]');
 }
 
 /** How many features of each head turn. */

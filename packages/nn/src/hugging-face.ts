@@ -1,4 +1,5 @@
-import { type GPTNeoXConfig, type GPTNeoXOptions, oneOf, resolveConfig } from './config.ts';
+import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig } from './config.ts';
+import { oneOf } from './ensure.ts';
 
 /** What Hugging Face's config.json of a GPT-NeoX model says, under its older and its newer names. */
 interface HuggingFaceConfig {

@@ -17,10 +17,13 @@ export {
 export * from './generation/generate.ts';
 export * from './generation/sample.ts';
 export { configFromHuggingFace, configToHuggingFace } from './hugging-face.ts';
+export * from './models/classifier.ts';
 export * from './models/gpt-neox.ts';
 export { drawn, type Initializer, type ParameterSource, Parameters, under } from './parameters.ts';
 export * from './training/adamw.ts';
-export * from './training/data.ts';
+export { type Batch, type BatchSource, withPrefix } from './training/data.ts';
+export * from './training/examples.ts';
 export * from './training/schedule.ts';
 export { MismatchError, type TrainerState } from './training/state.ts';
 export * from './training/trainer.ts';
+export * from './training/windows.ts';

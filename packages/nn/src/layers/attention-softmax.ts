@@ -1,5 +1,16 @@
 import { type ScaleNoiseOptions, scaleNoise } from '@linattn/dropout';
-import { concat, type Mask, reshape, slice, softmaxAttention, type Tensor, untaped } from '@linattn/math';
+import {
+  affine,
+  concat,
+  fill,
+  type Mask,
+  reshape,
+  type SoftmaxAttentionOptions,
+  slice,
+  softmaxAttention,
+  type Tensor,
+  untaped,
+} from '@linattn/math';
 import type { DropoutConfig, SoftmaxAttentionConfig } from '../config.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { AttentionMemory, ForwardContext } from './context.ts';
@@ -20,7 +31,7 @@ export class SoftmaxKernel implements AttentionKernel {
     const past = memory?.tensors ?? [];
     if (past.length === 0) {
       memory?.remember(k, v);
-      const output = softmaxAttention(q, k, v, visible);
+      const output = attend(q, k, v, { ...visible, keyWeights: context.keyWeights });
       const noise = this.#noise(context);
       // The configuration allows no other modes here.
       return noise ? scaleNoise(output, noise as ScaleNoiseOptions) : output;
@@ -37,4 +48,18 @@ export class SoftmaxKernel implements AttentionKernel {
       return rows.length === 1 ? reshape(rows[0], rows[0].shape) : concat(rows, 1);
     });
   }
+}
+
+/** Softmax attention that hides keys of weight 0: one more feature, 1 in queries, moves their scores far below all others. */
+function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { keyWeights, ...options }: SoftmaxAttentionOptions & { readonly keyWeights?: Tensor },
+): Tensor {
+  if (!keyWeights) return softmaxAttention(q, k, v, options);
+  const one = fill(q.backend, [...q.shape.slice(0, 3), 1], 1);
+  const hidden = affine(reshape(keyWeights, [...keyWeights.shape, 1]), 1e9, -1e9);
+  const scale = 1 / Math.sqrt(q.shape[3]);
+  return softmaxAttention(concat([q, one], 3), concat([k, hidden], 3), v, { ...options, scale });
 }

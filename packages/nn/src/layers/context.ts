@@ -14,7 +14,7 @@ export interface ForwardContext {
   readonly prefix?: number;
   /** Position of the first token: how many came before it in `AttentionMemory`. */
   readonly position: number;
-  /** m [B, N, H], 0 at padding: keys that count m times (linear attention only). */
+  /** [B, N, H]: 1 for keys that are there, 0 for padding. */
   readonly keyWeights?: Tensor;
 }
 

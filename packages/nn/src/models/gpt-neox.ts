@@ -15,12 +15,10 @@ import {
 } from '@linattn/math';
 import type { SafetensorsFile } from '../checkpoint/safetensors.ts';
 import { stored } from '../checkpoint/weights.ts';
-import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig, rotaryDimensions } from '../config.ts';
-import { Block } from '../layers/block.ts';
+import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig } from '../config.ts';
 import { AttentionMemory, evaluation, type ForwardContext } from '../layers/context.ts';
-import { Embedding } from '../layers/embedding.ts';
-import { LayerNorm } from '../layers/norm.ts';
 import { drawn, type ParameterSource, Parameters, under } from '../parameters.ts';
+import { initialSpread, Trunk } from './trunk.ts';
 
 /** What `loss` takes besides tokens and targets. */
 export interface LossOptions extends Partial<ForwardContext> {
@@ -50,32 +48,20 @@ export class GPTNeoX {
   readonly backend: Backend;
   readonly config: GPTNeoXConfig;
   readonly #parameters: Parameters;
-  readonly #embedding: Embedding;
-  readonly #blocks: readonly Block[];
-  readonly #finalNorm: LayerNorm;
+  readonly #trunk: Trunk;
   /** [vocabSize, hiddenSize] */
   readonly #unembedding: Tensor;
 
   private constructor(backend: Backend, config: GPTNeoXConfig, parameters: Parameters, from: ParameterSource) {
-    const { vocabSize, hiddenSize, layers, initialization, tieEmbeddings } = config;
-    const pythia = initialization === 'pythia';
-    const initial = { std: pythia ? Math.sqrt(2 / (5 * hiddenSize)) : 0.02 };
-    const outputInitial = { std: pythia ? 2 / (layers * Math.sqrt(hiddenSize)) : 0.02 };
-    const turning = rotaryDimensions(config);
+    const { vocabSize, hiddenSize, tieEmbeddings } = config;
     const source = parameters.collect(from);
-    const body = under(source, 'gpt_neox');
     this.backend = backend;
     this.config = config;
     this.#parameters = parameters;
-    this.#embedding = new Embedding(under(body, 'embed_in'), vocabSize, hiddenSize, initial);
-    this.#blocks = Array.from({ length: layers }, (_, layer) => {
-      const options = { ...config, layer, rotaryDimensions: turning, initial, outputInitial };
-      return new Block(under(body, `layers.${layer}`), options);
-    });
-    this.#finalNorm = new LayerNorm(under(body, 'final_layer_norm'), hiddenSize, config.layerNormEpsilon);
+    this.#trunk = new Trunk(under(source, 'gpt_neox'), config);
     this.#unembedding = tieEmbeddings
-      ? this.#embedding.weight
-      : source('embed_out.weight', [vocabSize, hiddenSize], initial);
+      ? this.#trunk.embedding.weight
+      : source('embed_out.weight', [vocabSize, hiddenSize], initialSpread(config).initial);
   }
 
   /**
@@ -113,6 +99,11 @@ export class GPTNeoX {
     }
   }
 
+  /** How many values a target may have. */
+  get targetSize(): number {
+    return this.config.vocabSize;
+  }
+
   /** By Hugging Face's names. */
   get parameters(): ReadonlyMap<string, Tensor> {
     return this.#parameters.tensors;
@@ -120,7 +111,7 @@ export class GPTNeoX {
 
   /** tokens [B, N] (int32) to logits [B, N, vocabSize]. */
   logits(tokens: Tensor, options: Partial<ForwardContext> = {}): Tensor {
-    return scope(() => linear(this.#hidden(tokens, { ...evaluation, ...options }), this.#unembedding));
+    return scope(() => linear(this.#trunk.forward(tokens, { ...evaluation, ...options }), this.#unembedding));
   }
 
   /**
@@ -128,7 +119,7 @@ export class GPTNeoX {
    */
   loss(tokens: Tensor, targets: Tensor, { weights, ...options }: LossOptions = {}): Tensor {
     return scope(() => {
-      const hidden = this.#hidden(tokens, { ...evaluation, ...options });
+      const hidden = this.#trunk.forward(tokens, { ...evaluation, ...options });
       const losses = linearCrossEntropy(
         reshape(hidden, [-1, this.config.hiddenSize]),
         this.#unembedding,
@@ -155,21 +146,12 @@ export class GPTNeoX {
     return untaped(() =>
       scope(() => {
         const context = { ...evaluation, prefix, position: state.position };
-        const hidden = this.#hidden(tokens, context, state.memories);
+        const hidden = this.#trunk.forward(tokens, context, state.memories);
         state.position += tokens.shape[1];
         const last = slice(hidden, 1, tokens.shape[1] - 1, tokens.shape[1]);
         return linear(reshape(last, [-1, this.config.hiddenSize]), this.#unembedding);
       }),
     );
-  }
-
-  /** [B, N] to [B, N, hiddenSize]: embedding, blocks, final norm. */
-  #hidden(tokens: Tensor, context: ForwardContext, memories?: readonly AttentionMemory[]): Tensor {
-    let x = this.#embedding.forward(tokens);
-    this.#blocks.forEach((block, layer) => {
-      x = block.forward(x, context, memories?.[layer]);
-    });
-    return this.#finalNorm.forward(x);
   }
 
   dispose(): void {

@@ -13,6 +13,7 @@ import {
   type Tensor,
   unscoped,
 } from '@linattn/math';
+import { ensure } from '../ensure.ts';
 
 /** The Euclidean length of all gradients together, as a scalar tensor: nothing is read back. */
 export const globalNorm = (gradients: readonly Tensor[]): Tensor =>
@@ -51,7 +52,12 @@ export class AdamW {
 
   constructor(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions = {}) {
     this.#parameters = parameters;
-    this.#options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, ...options };
+    const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0.1 } = options;
+    ensure('beta1', beta1, beta1 >= 0 && beta1 < 1, 'a number in [0, 1)');
+    ensure('beta2', beta2, beta2 >= 0 && beta2 < 1, 'a number in [0, 1)');
+    ensure('epsilon', epsilon, epsilon > 0, 'a number > 0');
+    ensure('weightDecay', weightDecay, weightDecay >= 0 && Number.isFinite(weightDecay), 'a finite number >= 0');
+    this.#options = { beta1, beta2, epsilon, weightDecay };
     const zeros = ({ backend, shape }: Tensor) => unscoped(() => fill(backend, shape, 0));
     this.moments = new Map([...parameters].map(([name, tensor]) => [name, [zeros(tensor), zeros(tensor)] as const]));
   }

@@ -1,18 +1,14 @@
 import { type Shape, ShapeError, ValueError } from '@linattn/math';
-import { seedKey, uniform53 } from '../random.ts';
-
-/** Token ids on the host. */
-export type TokenArray = ArrayLike<number> & { slice(start: number, end: number): ArrayLike<number> };
 
 /** A batch of examples, on the host. */
 export interface Batch {
   /** B·N ids. */
   readonly tokens: Int32Array;
-  /** What each position is to predict: B·N ids. */
-  readonly targets: Int32Array;
   /** [B, N] */
   readonly shape: Shape;
-  /** [B, N] of how much each position's loss counts; 1 when absent. */
+  /** What each position is to predict, B·N ids; or one class a row, B of them. */
+  readonly targets: Int32Array;
+  /** B·N numbers: how much each position counts; all 1 when absent. */
   readonly weights?: Float64Array;
   /** Conditional tokens, for the mask `prefix`. */
   readonly prefix?: number;
@@ -26,61 +22,44 @@ export interface BatchSource {
   batch(index: number, batchSize: number, seqLen: number): Batch | undefined;
 }
 
-/** Rows of `seqLen` tokens from these starts, and as targets the same rows one token on. */
-function windows(tokens: TokenArray, starts: readonly number[], seqLen: number): Batch {
-  const shape = [starts.length, seqLen];
-  const batch = {
-    tokens: new Int32Array(starts.length * seqLen),
-    targets: new Int32Array(starts.length * seqLen),
-    shape,
-  };
-  starts.forEach((start, row) => {
-    batch.tokens.set(tokens.slice(start, start + seqLen), row * seqLen);
-    batch.targets.set(tokens.slice(start + 1, start + 1 + seqLen), row * seqLen);
-  });
-  return batch;
-}
+/** How much a batch counts in a mean over batches: its weights, or its targets. */
+export const countOf = ({ targets, weights }: Batch): number =>
+  weights && targets.length === weights.length ? weights.reduce((sum, weight) => sum + weight, 0) : targets.length;
 
 /**
- * Endless batches for training: each row starts at a random place of a flat token stream, drawn by Philox from seed, batch and
- * row.
+ * The batches of `source` as a `prefix` task: the first `prefix` tokens of each row are given, and see each other; only what
+ * follows them is to be predicted and carries a loss.
  */
-export function sampledWindows(tokens: TokenArray, { seed = 0 }: { readonly seed?: number } = {}): BatchSource {
-  const key = seedKey(seed, 'windows');
+export const withPrefix = (source: BatchSource, prefix: number): BatchSource => {
+  if (!(Number.isInteger(prefix) && prefix > 0)) throw new ValueError('prefix', prefix, 'an integer > 0');
   return {
     batch: (index, batchSize, seqLen) => {
-      const places = tokens.length - seqLen;
-      if (places < 1) throw new ShapeError('tokens', tokens.length, `more than seqLen ${seqLen} tokens`);
-      const starts = Array.from({ length: batchSize }, (_, row) => Math.floor(uniform53(key, index, row) * places));
-      return windows(tokens, starts, seqLen);
+      const batch = source.batch(index, batchSize, seqLen);
+      if (!batch) return undefined;
+      const [rows, length] = batch.shape;
+      if (prefix > length) throw new ValueError('prefix', prefix, `at most the ${length} tokens of a row`);
+      const weights = batch.weights?.slice() ?? new Float64Array(rows * length).fill(1);
+      // The last given token predicts the first one that is not.
+      for (let row = 0; row < rows; row++) weights.fill(0, row * length, row * length + prefix - 1);
+      return { ...batch, prefix, weights };
     },
   };
-}
+};
 
-/** One pass in order, for evaluation: rows side by side without overlap; the last batches may have fewer rows and tokens. */
-export function sequentialWindows(tokens: TokenArray): BatchSource {
-  return {
-    batch: (index, batchSize, seqLen) => {
-      if (tokens.length < 2) throw new ShapeError('tokens', tokens.length, 'at least 2 tokens');
-      const rows = Math.floor((tokens.length - 1) / seqLen);
-      const first = index * batchSize;
-      const count = Math.min(batchSize, rows - first);
-      if (count > 0)
-        return windows(
-          tokens,
-          Array.from({ length: count }, (_, row) => (first + row) * seqLen),
-          seqLen,
-        );
-      const rest = tokens.length - 1 - rows * seqLen;
-      return index === Math.ceil(rows / batchSize) && rest > 0 ? windows(tokens, [rows * seqLen], rest) : undefined;
-    },
-  };
-}
-
-/** @throws ValueError for an id outside [0, vocabSize). */
-export function checkIds(name: string, ids: ArrayLike<number>, vocabSize: number): void {
+/** @throws ValueError for an id outside [0, size). */
+export function checkIds(name: string, ids: ArrayLike<number>, size: number): void {
   for (let i = 0; i < ids.length; i++) {
-    if (!(ids[i] >= 0 && ids[i] < vocabSize))
-      throw new ValueError(`${name}[${i}]`, ids[i], `an id in [0, ${vocabSize})`);
+    if (!(ids[i] >= 0 && ids[i] < size)) throw new ValueError(`${name}[${i}]`, ids[i], `an id in [0, ${size})`);
   }
+}
+
+/** @throws ValueError, ShapeError for a batch that a model of these sizes cannot take. */
+export function checkBatch(batch: Batch, vocabSize: number, targetSize: number): void {
+  const size = batch.shape[0] * batch.shape[1];
+  if (batch.tokens.length !== size) throw new ShapeError('tokens', batch.tokens.length, `${size} ids`);
+  if (batch.targets.length !== size && batch.targets.length !== batch.shape[0]) {
+    throw new ShapeError('targets', batch.targets.length, `${size} ids, or ${batch.shape[0]} classes`);
+  }
+  checkIds('tokens', batch.tokens, vocabSize);
+  checkIds('targets', batch.targets, targetSize);
 }

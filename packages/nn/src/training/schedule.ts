@@ -1,3 +1,5 @@
+import { ensure } from '../ensure.ts';
+
 /** The learning rate of step t (from 0). */
 export type Schedule = (step: number) => number;
 
@@ -12,8 +14,11 @@ export interface WarmupCosineOptions {
   readonly floor?: number;
 }
 
-/** Linear rise over `warmup` steps (step t has peak (t + 1) / warmup), then half a cosine down to `floor` at the last step. */
+/** Linear rise over `warmup` steps (step t has peak (t + 1) / warmup), then half a cosine down to `floor` at the last step. @throws ValueError naming the option. */
 export function warmupCosine({ peak, warmup = 0, steps, floor = peak / 10 }: WarmupCosineOptions): Schedule {
+  ensure('learningRate', peak, peak >= 0 && Number.isFinite(peak), 'a finite number >= 0');
+  ensure('floor', floor, floor >= 0 && floor <= peak, `a number in [0, ${peak}]`);
+  ensure('warmup', warmup, Number.isInteger(warmup) && warmup >= 0 && warmup <= steps, `an integer in [0, ${steps}]`);
   return (step) => {
     if (step < warmup) return (peak * (step + 1)) / warmup;
     const progress = Math.min(1, (step - warmup) / Math.max(1, steps - 1 - warmup));

@@ -1,4 +1,6 @@
 import {
+  add,
+  affine,
   type Backend,
   concat,
   fill,
@@ -8,12 +10,15 @@ import {
   scope,
   type Tensor,
   tensor,
+  unscoped,
+  ValueError,
   valueAndGrad,
 } from '@linattn/math';
 import { readAll } from '../checkpoint/weights.ts';
+import { ensure } from '../ensure.ts';
 import type { LossOptions } from '../models/gpt-neox.ts';
 import { AdamW, type AdamWOptions, clipScale, globalNorm } from './adamw.ts';
-import { type Batch, type BatchSource, checkIds } from './data.ts';
+import { type Batch, type BatchSource, checkBatch, countOf } from './data.ts';
 import { type Schedule, warmupCosine } from './schedule.ts';
 import { assignAll, checkConfigs, checkMatch, type TrainerState } from './state.ts';
 
@@ -21,6 +26,8 @@ import { assignAll, checkConfigs, checkMatch, type TrainerState } from './state.
 export interface TrainableModel {
   readonly backend: Backend;
   readonly config: { readonly vocabSize: number };
+  /** How many values a target may have. */
+  readonly targetSize: number;
   readonly parameters: ReadonlyMap<string, Tensor>;
   loss(tokens: Tensor, targets: Tensor, options?: LossOptions): Tensor;
 }
@@ -34,6 +41,8 @@ export interface TrainerOptions extends AdamWOptions {
   readonly seqLen: number;
   /** Steps planned: the schedule and the dropout's decay go by them. */
   readonly steps: number;
+  /** Batches a step, one after the other; their gradients are averaged. Default 1. */
+  readonly accumulate?: number;
   /** Peak learning rate, or a schedule of your own. Default 1e-3. */
   readonly learningRate?: number | Schedule;
   /** Steps of linear rise; default a hundredth of all. */
@@ -49,25 +58,27 @@ export interface StepResult {
   readonly step: number;
   /** Nats a token, before the update. */
   readonly loss: number;
+  /** Before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;
-  /** Tokens in the batch. */
+  /** Tokens taken in. */
   readonly tokens: number;
+  /** From the call to the loss being read. */
   readonly milliseconds: number;
 }
 
-/** The loss became NaN or infinite; the parameters can no longer be trusted. */
+/** The loss or the gradient became NaN or infinite; the parameters can no longer be trusted. */
 export class DivergedError extends LinattnError {
-  constructor(step: number, loss: number) {
-    super(
-      'DIVERGED',
-      `step ${step}: the loss is ${loss}; lower the learning rate, or clip, or go back to a checkpoint`,
-      {
-        argument: 'loss',
-        given: loss,
-        expected: `a finite loss at step ${step}`,
-      },
-    );
+  readonly step: number;
+
+  constructor(step: number, argument: 'loss' | 'gradientNorm', given: number) {
+    const advice = 'lower the learning rate, or clip, or go back to a checkpoint';
+    super('DIVERGED', `step ${step}: ${argument} is ${given}; ${advice}`, {
+      argument,
+      given,
+      expected: 'a finite number',
+    });
+    this.step = step;
   }
 }
 
@@ -78,88 +89,122 @@ export class Trainer {
   readonly #schedule: Schedule;
   #step = 0;
 
+  /** @throws ValueError naming the option at fault. */
   constructor(options: TrainerOptions) {
-    const { model, learningRate = 1e-3, steps, warmup = Math.ceil(steps / 100) } = options;
+    const { model, learningRate = 1e-3, steps, warmup = Math.ceil(steps / 100), clip = 1, accumulate = 1 } = options;
+    const counts = { batchSize: options.batchSize, seqLen: options.seqLen, steps, accumulate };
+    for (const [name, count] of Object.entries(counts)) {
+      ensure(name, count, Number.isSafeInteger(count) && count > 0, 'an integer > 0');
+    }
+    ensure('clip', clip, clip >= 0 && Number.isFinite(clip), 'a finite number >= 0');
     this.options = options;
-    this.optimizer = new AdamW(model.parameters, options);
     this.#schedule =
       typeof learningRate === 'function' ? learningRate : warmupCosine({ peak: learningRate, warmup, steps });
+    this.optimizer = new AdamW(model.parameters, options);
   }
 
-  /** The next step's number: how many are done. */
+  /** Steps done: the number of the next. */
   get steps(): number {
     return this.#step;
   }
 
   /**
-   * One update. All work is queued before the first wait, so a caller may start the next step before this one's loss is read.
-   * @throws DivergedError when the loss is not finite.
+   * One update. All its work is queued before the first wait, and only the loss and the gradient's length are read back: a
+   * caller may start the next step before this one's result is there.
+   * @throws DivergedError when the loss or the gradient is not finite.
    */
   async step(): Promise<StepResult> {
     const started = performance.now();
-    const { model, data, batchSize, seqLen, steps, clip = 1, seed = 0 } = this.options;
     const step = this.#step;
-    const batch = data.batch(step, batchSize, seqLen);
-    if (!batch) throw new RangeError(`no batch ${step}`);
     const learningRate = this.#schedule(step);
-    const report = scope(() => {
-      const { value, gradients } = valueAndGrad(
-        () => this.#loss(batch, { training: true, step, progress: Math.min(1, step / steps), seed }),
-        [...model.parameters.values()],
-      );
-      const norm = globalNorm(gradients);
-      const scale = clip > 0 ? clipScale(norm, clip) : fill(model.backend, [], 1);
-      this.optimizer.step(gradients, learningRate, scale);
-      for (const gradient of gradients) gradient.dispose();
-      return concat([reshape(value, [1]), reshape(norm, [1])], 0);
-    });
+    const batches = this.#batches(step);
+    const report = scope(() => this.#update(batches, step, learningRate));
     this.#step++;
-    const [loss, gradientNorm] = await report.read();
-    report.dispose();
-    if (!Number.isFinite(loss)) throw new DivergedError(step, loss);
-    return {
-      step,
-      loss,
-      gradientNorm,
-      learningRate,
-      tokens: batch.tokens.length,
-      milliseconds: performance.now() - started,
-    };
+    try {
+      const [loss, gradientNorm] = await report.read();
+      if (!Number.isFinite(loss)) throw new DivergedError(step, 'loss', loss);
+      if (!Number.isFinite(gradientNorm)) throw new DivergedError(step, 'gradientNorm', gradientNorm);
+      const tokens = batches.reduce((sum, batch) => sum + batch.tokens.length, 0);
+      return { step, loss, gradientNorm, learningRate, tokens, milliseconds: performance.now() - started };
+    } finally {
+      report.dispose();
+    }
   }
 
-  /** Mean loss over all batches of a finite source, by tokens. */
-  async evaluate(data: BatchSource): Promise<{ loss: number; tokens: number }> {
-    const { batchSize, seqLen } = this.options;
-    let total = 0;
-    let tokens = 0;
-    for (let index = 0, batch: Batch | undefined; (batch = data.batch(index, batchSize, seqLen)); index++) {
-      const value = scope(() => this.#loss(batch!, {}));
-      const weight = batch.weights ? batch.weights.reduce((sum, w) => sum + w, 0) : batch.targets.length;
-      total += (await value.item()) * weight;
-      tokens += weight;
-      value.dispose();
+  #batches(step: number): Batch[] {
+    const { data, batchSize, seqLen, model, accumulate = 1 } = this.options;
+    return Array.from({ length: accumulate }, (_, part) => {
+      const index = step * accumulate + part;
+      const batch = data.batch(index, batchSize, seqLen);
+      if (!batch) throw new ValueError('data', `no batch ${index}`, 'data that do not end');
+      checkBatch(batch, model.config.vocabSize, model.targetSize);
+      return batch;
+    });
+  }
+
+  /** Forward, backward, update; gives [loss, gradient's length]. */
+  #update(batches: readonly Batch[], step: number, learningRate: number): Tensor {
+    const { model, steps, clip = 1, seed = 0 } = this.options;
+    const parameters = [...model.parameters.values()];
+    const progress = Math.min(1, step / steps);
+    let losses: Tensor | undefined;
+    let totals: Tensor[] = [];
+    try {
+      batches.forEach((batch, part) => {
+        // Each batch of a step draws noise of its own.
+        const context = { training: true, progress, seed, step: step * batches.length + part };
+        const { value, gradients } = valueAndGrad(() => this.#loss(batch, context), parameters);
+        losses = losses ? add(losses, value) : value;
+        totals = totals.length ? sumInto(totals, gradients) : gradients;
+      });
+      const share = 1 / batches.length;
+      const norm = affine(globalNorm(totals), share);
+      const scale = clip > 0 ? clipScale(norm, clip) : fill(model.backend, [], 1);
+      this.optimizer.step(totals, learningRate, affine(scale, share));
+      return concat([reshape(affine(losses!, share), [1]), reshape(norm, [1])], 0);
+    } finally {
+      for (const gradient of totals) gradient.dispose();
     }
-    return { loss: total / tokens, tokens };
+  }
+
+  /** Mean loss over all batches of a source that ends, each counted by its targets; without dropout. */
+  async evaluate(data: BatchSource): Promise<{ loss: number; count: number }> {
+    const { batchSize, seqLen, model } = this.options;
+    let total = 0;
+    let count = 0;
+    for (let index = 0; ; index++) {
+      const batch = data.batch(index, batchSize, seqLen);
+      if (!batch) break;
+      checkBatch(batch, model.config.vocabSize, model.targetSize);
+      const value = scope(() => this.#loss(batch, {}));
+      try {
+        total += (await value.item()) * countOf(batch);
+      } finally {
+        value.dispose();
+      }
+      count += countOf(batch);
+    }
+    if (count === 0) throw new ValueError('data', 'no targets', 'at least one');
+    return { loss: total / count, count };
   }
 
   #loss({ tokens, targets, shape, weights, prefix }: Batch, options: LossOptions): Tensor {
-    const { backend, config } = this.options.model;
-    checkIds('tokens', tokens, config.vocabSize);
-    checkIds('targets', targets, config.vocabSize);
-    return this.options.model.loss(indices(backend, tokens, shape), indices(backend, targets, shape), {
+    const { model } = this.options;
+    const { backend } = model;
+    const targetShape = targets.length === tokens.length ? shape : [shape[0]];
+    return model.loss(indices(backend, tokens, shape), indices(backend, targets, targetShape), {
       ...options,
       prefix,
       weights: weights && tensor(backend, weights, shape),
     });
   }
 
-  /** Copies the run to the host: between two steps, all of it. */
+  /** Copies the run to the host. No step may be under way. */
   async state(): Promise<TrainerState> {
     const { model, data: _, ...settings } = this.options;
-    const step = this.#step;
     const moments = (which: 0 | 1) => [...this.optimizer.moments].map(([name, pair]) => [name, pair[which]] as const);
     return {
-      step,
+      step: this.#step,
       config: model.config,
       settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => typeof value === 'number')),
       parameters: await readAll(model.parameters),
@@ -170,27 +215,43 @@ export class Trainer {
 
   /**
    * Goes on from a state: parameters, moments and step are replaced, or none where something does not fit.
-   * @throws MismatchError for a state of another model.
+   * @throws MismatchError for a state of another model, NonFiniteError for damaged numbers.
    */
   restore(state: TrainerState): void {
     const { parameters, config } = this.options.model;
     const { moments } = this.optimizer;
     checkConfigs(state.config, config);
     checkMatch('parameter', state.parameters, parameters);
-    checkMatch('moment of', state.moment1, parameters);
-    checkMatch('moment of', state.moment2, parameters);
+    checkMatch('first moment of', state.moment1, parameters);
+    checkMatch('second moment of', state.moment2, parameters);
     assignAll(
-      [...parameters].flatMap(([name, parameter]) => [
-        [parameter, state.parameters.get(name)!, name] as const,
-        [moments.get(name)![0], state.moment1.get(name)!, `first moment of ${name}`] as const,
-        [moments.get(name)![1], state.moment2.get(name)!, `second moment of ${name}`] as const,
-      ]),
+      [...parameters].flatMap(([name, parameter]) => {
+        const [moment1, moment2] = moments.get(name)!;
+        return [
+          [parameter, state.parameters.get(name)!, name],
+          [moment1, state.moment1.get(name)!, `first moment of ${name}`],
+          [moment2, state.moment2.get(name)!, `second moment of ${name}`],
+        ] as const;
+      }),
     );
     this.optimizer.updates = state.step;
     this.#step = state.step;
   }
 
+  /** Frees the moments; the model stays. */
   dispose(): void {
     this.optimizer.dispose();
   }
+}
+
+/** x_i + y_i for tensors of no scope; both are given up. */
+function sumInto(x: readonly Tensor[], y: readonly Tensor[]): Tensor[] {
+  return unscoped(() =>
+    x.map((tensor, i) => {
+      const sum = add(tensor, y[i]);
+      tensor.dispose();
+      y[i].dispose();
+      return sum;
+    }),
+  );
 }
