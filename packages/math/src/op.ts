@@ -1,9 +1,8 @@
 import type { Backend, Handle, Kernel, TensorSpec } from './backend.ts';
-import { LimitError, TensorUseError, UnsupportedError } from './errors.ts';
+import { TensorUseError, UnsupportedError } from './errors.ts';
 import { recorder, untaped } from './recorder.ts';
 import { scope } from './scope.ts';
-import { sizeOf } from './shape.ts';
-import { Tensor } from './tensor.ts';
+import { checkLimit, Tensor } from './tensor.ts';
 
 export type Maybe<T> = T | undefined;
 
@@ -53,12 +52,7 @@ export function defineOp<A>(op: Op<A>): Op<A> {
 export function apply<A>(op: Op<A>, inputs: readonly Maybe<Tensor>[], attributes: A, on?: Backend): Tensor[] {
   const backend = commonBackend(op.name, inputs, on);
   const specs = op.infer(inputs, attributes);
-  for (const spec of specs) {
-    const size = sizeOf(spec.shape);
-    if (size > backend.limits.maxElements) {
-      throw new LimitError(op.name, size, `${backend.name}'s largest tensor, in elements`, backend.limits.maxElements);
-    }
-  }
+  for (const { shape } of specs) checkLimit(op.name, shape, backend);
   const outputs = compute(op, backend, inputs, attributes, specs);
   recorder()?.record(op, attributes, inputs, outputs);
   return outputs;

@@ -1,9 +1,10 @@
-import { MissingGradientError, ShapeError } from './errors.ts';
+import { MissingGradientError, ShapeError, TensorUseError } from './errors.ts';
 import type { Maybe, Op, VjpContext } from './op.ts';
 import { add } from './ops/binary.ts';
 import { fill } from './ops/fill.ts';
 import { type Recorder, untaped, withRecorder } from './recorder.ts';
 import { scope, unscoped } from './scope.ts';
+import { checkShape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
 interface Node {
@@ -20,6 +21,7 @@ interface Node {
 class Tape implements Recorder {
   readonly #nodes: Node[] = [];
   readonly #tracked: Set<number>;
+  #spent = false;
 
   constructor(wrt: readonly Tensor[]) {
     this.#tracked = new Set(wrt.map((tensor) => tensor.id));
@@ -65,51 +67,53 @@ class Tape implements Recorder {
 
   /** Backward. Frees what each operation saved as soon as its rule has run. */
   pullback(outputs: readonly Tensor[], seeds: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] {
-    return unscoped(() =>
-      untaped(() => {
-        const gradients = new Map<number, Tensor>();
-        const wanted = new Set(wrt.map((tensor) => tensor.id));
-        const accumulate = (id: number, gradient: Tensor) => {
-          const sum = gradients.get(id);
-          gradients.set(id, sum ? add(sum, gradient) : gradient.view());
-          sum?.dispose();
-        };
-        try {
-          outputs.forEach((output, i) => {
-            accumulate(output.id, seeds[i]);
+    if (this.#spent)
+      throw new TensorUseError('pullback: what was saved for it is freed already; run the function again');
+    if (seeds.length !== outputs.length) throw new ShapeError('seeds', seeds.length, `${outputs.length} tensors`);
+    outputs.forEach((output, i) => {
+      checkShape(`seeds[${i}]`, seeds[i].shape, output.shape);
+    });
+    // Whatever happens, the inner scope gives back all but the gradients that are returned, which belong to no scope.
+    const run = () => {
+      const gradients = new Map<number, Tensor>();
+      const wanted = new Set(wrt.map((tensor) => tensor.id));
+      const accumulate = (id: number, gradient: Tensor) => {
+        const sum = gradients.get(id);
+        gradients.set(id, sum ? add(sum, gradient) : gradient.view());
+        sum?.dispose();
+      };
+      outputs.forEach((output, i) => {
+        accumulate(output.id, seeds[i]);
+      });
+      for (let node = this.#nodes.at(-1); node; node = this.#nodes.at(-1)) {
+        const { op, context, inputIds, outputIds } = node;
+        const incoming = outputIds.map((id) => gradients.get(id));
+        if (incoming.some((gradient) => gradient)) {
+          const found = scope(() => op.vjp!({ ...context, gradients: incoming }).map((gradient) => gradient?.view()));
+          found.forEach((gradient, i) => {
+            if (gradient && context.needs[i]) accumulate(inputIds[i]!, gradient);
+            gradient?.dispose();
           });
-          for (let node = this.#nodes.pop(); node; node = this.#nodes.pop()) {
-            const { op, context, inputIds, outputIds } = node;
-            const incoming = outputIds.map((id) => gradients.get(id));
-            if (incoming.some((gradient) => gradient)) {
-              const found = scope(() =>
-                op.vjp!({ ...context, gradients: incoming }).map((gradient) => gradient?.view()),
-              );
-              found.forEach((gradient, i) => {
-                if (gradient && context.needs[i]) accumulate(inputIds[i]!, gradient);
-                gradient?.dispose();
-              });
-            }
-            outputIds.forEach((id, i) => {
-              if (wanted.has(id)) return;
-              incoming[i]?.dispose();
-              gradients.delete(id);
-            });
-            free(node);
-          }
-          return wrt.map((tensor) => {
-            const gradient = gradients.get(tensor.id);
-            return gradient ? gradient.view() : fill(tensor.backend, tensor.shape, 0);
-          });
-        } finally {
-          for (const gradient of gradients.values()) gradient.dispose();
-          this.dispose();
         }
-      }),
-    );
+        outputIds.forEach((id, i) => {
+          if (wanted.has(id)) return;
+          incoming[i]?.dispose();
+          gradients.delete(id);
+        });
+        free(node);
+        this.#nodes.pop();
+      }
+      return wrt.map((tensor) => gradients.get(tensor.id)?.view() ?? fill(tensor.backend, tensor.shape, 0));
+    };
+    try {
+      return unscoped(() => untaped(() => scope(run)));
+    } finally {
+      this.dispose();
+    }
   }
 
   dispose(): void {
+    this.#spent = true;
     for (const node of this.#nodes.splice(0)) free(node);
   }
 }
@@ -123,7 +127,7 @@ export interface Pullback<T extends readonly Tensor[]> {
   readonly outputs: T;
   /** Elements saved for backward (buffers shared with `wrt` included). */
   readonly savedElements: (except?: readonly Tensor[]) => number;
-  /** Gradients with respect to `wrt`, given one upstream gradient an output. Once only: it frees what was saved. */
+  /** Gradients with respect to `wrt`, given one upstream gradient an output. Once only: it frees what was saved (then TensorUseError). */
   readonly pullback: (seeds: readonly Tensor[]) => Tensor[];
   /** Frees what was saved, when pullback is never called. */
   readonly dispose: () => void;
@@ -151,16 +155,14 @@ export function vjp<T extends readonly Tensor[]>(f: () => T, wrt: readonly Tenso
  * The gradients belong to the caller (to no scope); the value to the enclosing scope.
  */
 export function valueAndGrad(f: () => Tensor, wrt: readonly Tensor[]): { value: Tensor; gradients: Tensor[] } {
-  const { outputs, pullback, dispose } = vjp(() => [f()], wrt);
-  const [value] = outputs;
-  if (value.size !== 1) {
-    dispose();
-    throw new ShapeError('f()', value.shape, 'a single number to differentiate');
-  }
-  const seed = unscoped(() => fill(value.backend, value.shape, 1));
-  try {
-    return { value, gradients: pullback([seed]) };
-  } finally {
-    seed.dispose();
-  }
+  return scope(() => {
+    const { outputs, pullback, dispose } = vjp(() => [f()], wrt);
+    try {
+      const [value] = outputs;
+      if (value.size !== 1) throw new ShapeError('f()', value.shape, 'a single number to differentiate');
+      return { value, gradients: pullback([fill(value.backend, value.shape, 1)]) };
+    } finally {
+      dispose();
+    }
+  });
 }

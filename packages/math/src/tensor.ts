@@ -1,7 +1,7 @@
 import type { Backend, DType, FloatArray, Handle, TensorSpec } from './backend.ts';
 import { flushChecks } from './checks.ts';
-import { NonFiniteError, ShapeError, TensorUseError, ValueError } from './errors.ts';
-import { register } from './scope.ts';
+import { LimitError, NonFiniteError, ShapeError, TensorUseError, ValueError } from './errors.ts';
+import { register, unscoped } from './scope.ts';
 import { checkExtents, type Shape, sizeOf } from './shape.ts';
 
 /** A buffer counted by the tensors that show it. */
@@ -68,10 +68,14 @@ export class Tensor implements TensorSpec {
 
   /** Copies the numbers to the host, after all work queued before. Fails with any deferred check that failed. */
   async read(): Promise<FloatArray | Int32Array> {
-    const kept = this.view();
+    // Asked for at once, so that later updates in place do not show; held outside all scopes, so that it may outlive them.
+    const kept = unscoped(() => this.view());
     try {
-      await flushChecks(this.backend);
-      return await this.backend.download(kept.handle, kept);
+      const download = async () => this.backend.download(kept.handle, kept);
+      const [checks, values] = await Promise.allSettled([flushChecks(this.backend), download()]);
+      if (checks.status === 'rejected') throw checks.reason;
+      if (values.status === 'rejected') throw values.reason;
+      return values.value;
     } finally {
       kept.dispose();
     }
@@ -110,13 +114,22 @@ export class Tensor implements TensorSpec {
   }
 }
 
+/** @throws LimitError when a tensor of `shape` is over the backend's largest. */
+export function checkLimit(argument: string, shape: Shape, { name, limits }: Backend): void {
+  const size = sizeOf(shape);
+  if (size > limits.maxElements) {
+    throw new LimitError(argument, size, `${name}'s largest tensor, in elements`, limits.maxElements);
+  }
+}
+
 /** Where uploaded numbers may come from. */
 export type NumberSource = ArrayLike<number>;
 
 /**
  * Copies numbers to a backend.
  * @param shape positive extents whose product is `values.length`; `[]` for a scalar.
- * @throws ShapeError, NonFiniteError (naming `name`), ValueError for indices that are no 32-bit integers.
+ * @throws ShapeError, LimitError, NonFiniteError (naming `name`; also for numbers that overflow a float32 backend), ValueError for
+ * indices that are no 32-bit integers.
  */
 export function tensor(
   backend: Backend,
@@ -128,8 +141,10 @@ export function tensor(
   const source = typeof values === 'number' ? [values] : values;
   checkExtents(name, shape);
   if (source.length !== sizeOf(shape)) throw new ShapeError(name, `${source.length} numbers`, `[${shape.join(', ')}]`);
+  checkLimit(name, shape, backend);
+  const stored = dtype === 'float' && backend.dtype === 'float32' ? Math.fround : Number;
   for (let i = 0; i < source.length; i++) {
-    if (!Number.isFinite(source[i])) throw new NonFiniteError(name, source[i], i);
+    if (!Number.isFinite(stored(source[i]))) throw new NonFiniteError(name, source[i], i);
     if (dtype === 'int32' && (source[i] | 0) !== source[i])
       throw new ValueError(`${name}[${i}]`, source[i], 'a 32-bit integer');
   }

@@ -1,3 +1,4 @@
+import { MissingGradientError } from '../errors.ts';
 import { apply, defineOp } from '../op.ts';
 import { broadcastShapes } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -32,7 +33,11 @@ const binaryOp = defineOp<OpAttributes['binary']>({
   },
   vjp: ({ attributes: { fn }, needs, inputs: [x, y], inputSpecs, gradients: [dz] }) => {
     const rule = rules[fn];
-    if (!rule) return [];
+    if (!rule) {
+      // Comparisons are flat; second derivatives are not there.
+      if (fn.endsWith('Backward')) throw new MissingGradientError(fn);
+      return [];
+    }
     return [
       needs[0] ? sumTo(rule.dx(dz!, x!, y!), inputSpecs[0]!.shape) : undefined,
       needs[1] ? sumTo(rule.dy(dz!, x!, y!), inputSpecs[1]!.shape) : undefined,

@@ -42,7 +42,8 @@ export const reduceOf = (gradient: Pick<Op<OpAttributes['reduce']>, 'vjp' | 'sav
 export const reduction =
   (op: Op<OpAttributes['reduce']>, fn: ReduceFunction) =>
   (x: Tensor, axes: readonly number[] = x.shape.map((_, axis) => axis), keepDims = false): Tensor => {
-    const resolved = axes.map((axis) => resolveAxis(axis, x.rank)).sort((i, j) => i - j);
+    const resolved = axes.map((axis) => resolveAxis(axis, x.rank, 'axes')).sort((i, j) => i - j);
+    if (new Set(resolved).size !== axes.length) throw new ShapeError('axes', axes, 'different axes');
     return apply(op, [x], { fn, axes: resolved, keepDims })[0];
   };
 
