@@ -50,7 +50,8 @@ export function configFromHuggingFace(json: unknown, attention?: GPTNeoXOptions[
     rotaryFraction: rope.partial_rotary_factor ?? file.rotary_pct ?? 0.25,
     rotaryBase: rope.rope_theta ?? file.rotary_emb_base ?? 10_000,
     attention: attention ?? file.linattn?.attention ?? { type: 'softmax' },
-    dropout: file.linattn?.dropout,
+    // Modes of dropout depend on the attention.
+    dropout: dropout ?? (attention ? undefined : file.linattn?.dropout),
   });
 }
 

@@ -44,7 +44,7 @@ describe('training', () => {
   test.each(kinds)('%s: overfits a pattern that takes attention, from ln 10 down', async (_, model) => {
     const trainer = trainerOf({ layers: 1, hiddenSize: 16, ...model }, options);
     const [first] = await losses(trainer, 40);
-    expect(Math.abs(first - Math.log(10))).toBeLessThan(0.3);
+    expect(Math.abs(first - Math.log(10))).toBeLessThan(0.5);
     const { loss, count } = await trainer.evaluate(sequentialWindows(cycle.slice(0, 64)));
     expect(count).toBe(63);
     expect(loss).toBeLessThan(0.4);

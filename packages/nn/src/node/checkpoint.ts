@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError } from '@linattn/math';
 import { type HostTensor, readSafetensors, type SafetensorsFile, writeSafetensors } from '../checkpoint/safetensors.ts';
@@ -39,11 +39,11 @@ export interface Checkpoint {
 
 /**
  * Stores a run in a folder: parameters and moments as safetensors, the rest as JSON. At any moment, also after a crash or a loss
- * of power, the folder holds a whole checkpoint: the old one or the new. Files of the old one are removed at the end.
+ * of power, the folder holds a whole checkpoint: the old one or the new. Files of the old one are
+ * removed at the end. One process at a time may save to a folder.
  * @param extra JSON of the caller's own, such as where the data and the tokenizer are.
  */
 export async function saveCheckpoint(folder: string, state: TrainerState, extra: unknown = null): Promise<void> {
-  const previous = await readManifest(folder).catch(() => undefined);
   const moments = [...prefixed('moment1.', state.moment1), ...prefixed('moment2.', state.moment2)];
   const manifest: Manifest = {
     format,
@@ -56,10 +56,7 @@ export async function saveCheckpoint(folder: string, state: TrainerState, extra:
     optimizer: await store(folder, 'optimizer', writeSafetensors(moments)),
   };
   await writeAtomically(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
-  const current = [manifest.model.name, manifest.optimizer.name];
-  for (const { name } of previous ? [previous.model, previous.optimizer] : []) {
-    if (!current.includes(name)) await rm(join(folder, name), { force: true });
-  }
+  await removeOthers(folder, [manifest.model.name, manifest.optimizer.name]);
 }
 
 /**
@@ -86,6 +83,15 @@ export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
 
 const prefixed = (prefix: string, tensors: ReadonlyMap<string, HostTensor>) =>
   [...tensors].map(([name, tensor]) => [prefix + name, tensor] as const);
+
+/** Files of former checkpoints, and of saves that did not come to their end. */
+async function removeOthers(folder: string, current: readonly string[]): Promise<void> {
+  const ours = /^(checkpoint\.json|(model|optimizer)-[0-9a-f]{16}\.safetensors)(\.[0-9a-f]{12}\.tmp)?$/;
+  for (const name of await readdir(folder)) {
+    if (ours.test(name) && name !== manifestName && !current.includes(name))
+      await rm(join(folder, name), { force: true });
+  }
+}
 
 /** Named by its content, so that no file of a former checkpoint is ever written over. */
 async function store(folder: string, kind: string, contents: Uint8Array): Promise<FileRecord> {

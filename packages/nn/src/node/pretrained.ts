@@ -10,15 +10,15 @@ import { loadSafetensors, readJSON } from './files.ts';
 
 /**
  * A GPT-NeoX model from a folder as Hugging Face lays it out: config.json and model.safetensors.
- * @param attention in place of the file's own (softmax, unless `savePretrained` wrote it).
+ * @param options.attention in place of the file's own (softmax, unless `savePretrained` wrote it); `dropout` likewise.
  * @throws FormatError, ValueError naming the file or key at fault.
  */
 export async function loadPretrained(
   backend: Backend,
   folder: string,
-  { attention }: Pick<GPTNeoXOptions, 'attention'> = {},
+  options: Pick<GPTNeoXOptions, 'attention' | 'dropout'> = {},
 ): Promise<GPTNeoX> {
-  const config = configFromHuggingFace(await readJSON(join(folder, 'config.json')), attention);
+  const config = configFromHuggingFace(await readJSON(join(folder, 'config.json')), options);
   return GPTNeoX.load(backend, config, await loadSafetensors(join(folder, 'model.safetensors')));
 }
 

@@ -49,7 +49,8 @@ export const withPrefix = (source: BatchSource, prefix: number): BatchSource => 
 /** @throws ValueError for an id outside [0, size). */
 export function checkIds(name: string, ids: ArrayLike<number>, size: number): void {
   for (let i = 0; i < ids.length; i++) {
-    if (!(ids[i] >= 0 && ids[i] < size)) throw new ValueError(`${name}[${i}]`, ids[i], `an id in [0, ${size})`);
+    if (!(Number.isInteger(ids[i]) && ids[i] >= 0 && ids[i] < size))
+      throw new ValueError(`${name}[${i}]`, ids[i], `an id in [0, ${size})`);
   }
 }
 
