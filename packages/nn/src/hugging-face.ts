@@ -30,7 +30,10 @@ interface HuggingFaceConfig {
  * `attention` is given or `configToHuggingFace` wrote the file.
  * @throws ValueError for another kind of model, or a part of it that is not supported (naming the key).
  */
-export function configFromHuggingFace(json: unknown, attention?: GPTNeoXOptions['attention']): GPTNeoXConfig {
+export function configFromHuggingFace(
+  json: unknown,
+  { attention, dropout }: Pick<GPTNeoXOptions, 'attention' | 'dropout'> = {},
+): GPTNeoXConfig {
   const file = (json ?? {}) as HuggingFaceConfig;
   oneOf('model_type', file.model_type, ['gpt_neox']);
   oneOf('hidden_act', file.hidden_act ?? 'gelu', ['gelu', 'silu']);
