@@ -1,6 +1,13 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
+const folders = ['attention', 'conformance', 'features', 'float64'];
+
 export default defineConfig(
-  library({ entry: { index: 'src/index.ts', 'conformance/index': 'src/conformance/index.ts' } }),
+  library({
+    entry: {
+      index: 'src/index.ts',
+      ...Object.fromEntries(folders.map((name) => [`${name}/index`, `src/${name}/index.ts`])),
+    },
+  }),
 );

@@ -1,6 +1,6 @@
 import type { Handle, Kernel } from '../backend.ts';
 import type { BinaryFunction, OpAttributes, ReduceFunction, UnaryFunction } from '../ops/attributes.ts';
-import { broadcastStrides, type Shape, sizeOf, stridesOf } from '../shape.ts';
+import { broadcastStrides, type Shape, sameShape, sizeOf, stridesOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { erf } from './erf.ts';
 
@@ -75,6 +75,23 @@ function walk(shape: Shape, strides: readonly number[], visit: (offset: number, 
   }
 }
 
+/** The numbers of `x` stretched to `shape`; its own where nothing stretches. */
+function stretched(x: Tensor | undefined, shape: Shape): Numbers {
+  const source = data(x);
+  if (sameShape(x!.shape, shape)) return source;
+  const result = new Float64Array(sizeOf(shape));
+  walk(shape, broadcastStrides(x!.shape, shape), (offset, at) => {
+    result[at] = source[offset];
+  });
+  return result;
+}
+
+function mapped(source: Numbers, f: (x: number, at: number) => number): Float64Array {
+  const result = new Float64Array(source.length);
+  for (let at = 0; at < result.length; at++) result[at] = f(source[at], at);
+  return result;
+}
+
 /** Copies `count` runs: how slice, pad and concat move an axis of `inner` contiguous numbers. */
 function copyRuns(
   from: Numbers,
@@ -100,30 +117,16 @@ const kernel = <K extends keyof OpAttributes>(_: K, run: Kernel<OpAttributes[K]>
 export const coreKernels = {
   fill: kernel('fill', (_, { value }, [out]) => [new Float64Array(sizeOf(out.shape)).fill(value)]),
 
-  unary: kernel('unary', ([x], { fn }) => [Float64Array.from(data(x), (value) => unaryTable[fn](value))]),
+  unary: kernel('unary', ([x], { fn }) => [mapped(data(x), unaryTable[fn])]),
 
-  binary: kernel('binary', ([x, y], { fn }, [out]) => {
-    const result = new Float64Array(sizeOf(out.shape));
-    const [left, right, f] = [data(x), data(y), binaryTable[fn]];
-    walk(out.shape, broadcastStrides(x!.shape, out.shape), (offset, at) => {
-      result[at] = left[offset];
-    });
-    walk(out.shape, broadcastStrides(y!.shape, out.shape), (offset, at) => {
-      result[at] = f(result[at], right[offset]);
-    });
-    return [result];
+  binary: kernel('binary', ([x, y], { fn }, [{ shape }]) => {
+    const [right, f] = [stretched(y, shape), binaryTable[fn]];
+    return [mapped(stretched(x, shape), (value, at) => f(value, right[at]))];
   }),
 
-  affine: kernel('affine', ([x], { scale, shift }) => [Float64Array.from(data(x), (value) => scale * value + shift)]),
+  affine: kernel('affine', ([x], { scale, shift }) => [mapped(data(x), (value) => scale * value + shift)]),
 
-  broadcast: kernel('broadcast', ([x], _, [out]) => {
-    const result = new Float64Array(sizeOf(out.shape));
-    const source = data(x);
-    walk(out.shape, broadcastStrides(x!.shape, out.shape), (offset, at) => {
-      result[at] = source[offset];
-    });
-    return [result];
-  }),
+  broadcast: kernel('broadcast', ([x], _, [{ shape }]) => [Float64Array.from(stretched(x, shape))]),
 
   reduce: kernel('reduce', ([x], { fn, axes }, [out]) => {
     const [start, fold] = reduceTable[fn];

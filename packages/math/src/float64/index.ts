@@ -1,0 +1,1 @@
+export { float64Backend } from './backend.ts';
