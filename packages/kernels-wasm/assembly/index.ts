@@ -12,3 +12,5 @@ export { reduceRows } from './reduce/rows';
 export { reduceColumns } from './reduce/columns';
 export { matmul } from './matmul/matmul';
 export { vectorTimesRows, vectorTimesMatrix } from './matmul/vector';
+export { linearAttention } from './attention/linear-forward';
+export { linearBackward } from './attention/linear-backward';

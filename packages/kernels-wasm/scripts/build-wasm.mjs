@@ -73,7 +73,7 @@ async function compile({ name, features }) {
 }
 
 /** Makes src/generated fit the sources. */
-export async function ensureWasm() {
+async function ensureWasm() {
   if (current()) return;
   await locked(async () => {
     if (current()) return;
@@ -82,4 +82,4 @@ export async function ensureWasm() {
   });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await ensureWasm();
+await ensureWasm();

@@ -1,4 +1,7 @@
 // Tests read sources: the modules are compiled first where they are missing or older than assembly/.
-import { ensureWasm } from '../scripts/build-wasm.mjs';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
-await ensureWasm();
+execFileSync(process.execPath, [fileURLToPath(new URL('../scripts/build-wasm.mjs', import.meta.url))], {
+  stdio: ['ignore', 'inherit', 'inherit'],
+});

@@ -1,6 +1,7 @@
 import type { KernelTable } from '@linattn/math';
 import type { Device } from '../device.ts';
 import { elementwise } from './elementwise.ts';
+import { linearAttention } from './linear-attention.ts';
 import { matmul } from './matmul.ts';
 import { movement } from './movement.ts';
 import { reduce } from './reduce.ts';
@@ -11,4 +12,5 @@ export const kernelsOf = (device: Device): KernelTable => ({
   ...movement(device),
   ...reduce(device),
   ...matmul(device),
+  ...linearAttention(device),
 });

@@ -1,0 +1,188 @@
+import { at, int, ptr } from '../lib/args';
+import { firstLanes, madd, sumLanes, transposeTile, zero } from '../lib/simd';
+import { FULL, LOWER_A, LOWER_C, product } from '../lib/tile';
+import {
+  a,
+  absorbSums,
+  addRow,
+  b,
+  c,
+  causalFrom,
+  CHUNK,
+  count,
+  D,
+  dotRow,
+  E,
+  enterHead,
+  G,
+  K,
+  liveRows,
+  loadKeys,
+  loadQueries,
+  M,
+  order,
+  P,
+  padRows,
+  Q,
+  queries,
+  queryAt,
+  R,
+  radius,
+  rawQuery,
+  row,
+  rowC,
+  rowD,
+  rowE,
+  S,
+  S2,
+  secondOrder,
+  seenByAll,
+  strideD,
+  T,
+  TD,
+  TE,
+  u,
+  V,
+  width,
+  XD,
+  XE,
+  z,
+  z2,
+} from './head';
+import { loadOutputGradients } from './output-gradients';
+import { storeRowGradients } from './rows';
+import { loadState } from './state';
+
+// Sums for the coefficients' gradients, in float64.
+let da: f64 = 0;
+let db: f64 = 0;
+let dc: f64 = 0;
+
+/**
+ * dq_i = Σ ds_in k_n and d(a, b, c), queries in order under the running state, with matrices transposed ([E, D]).
+ * args from 16: o, g, dO, dState, dq, dk, dv, dS0, coefficient gradients [heads, 4], state elements a head
+ */
+export function linearBackwardQueries(head: i32, args: usize, scratch: usize): void {
+  enterHead(head, args, scratch);
+  da = 0;
+  db = 0;
+  dc = 0;
+  const dq = ptr(args, 20);
+  if (ptr(args, 4)) loadState(at(ptr(args, 4), head * int(args, 25)), true);
+  for (let n = 0; n < seenByAll; n += CHUNK) {
+    const rows = liveRows(n, seenByAll);
+    const size = padRows(rows);
+    loadKeys(n, rows, size);
+    transposeTile(size, E, V, rowE, TE, rowC);
+    if (order == 2) transposeTile(size, D, K, rowD, TD, rowC);
+    absorb(size);
+  }
+  for (let n = 0; n < queries; ) {
+    const causal = n >= causalFrom;
+    const rows = liveRows(n, causal ? queries : causalFrom);
+    const size = padRows(rows);
+    loadQueries(n, rows, size);
+    loadOutputGradients(n, rows, size, args);
+    lookBack(size);
+    if (causal) {
+      loadKeys(n, rows, size);
+      transposeTile(size, E, V, rowE, TE, rowC);
+      if (order == 2) transposeTile(size, D, K, rowD, TD, rowC);
+      within(size);
+      absorb(size);
+    }
+    storeRowGradients(XD, D, rows, width, radius, rawQuery(n), queryAt(dq, n), strideD);
+    n += rows;
+  }
+  const sums = at(ptr(args, 24), head * 4);
+  store<f32>(sums, <f32>da);
+  store<f32>(sums, <f32>db, 4);
+  store<f32>(sums, <f32>dc, 8);
+}
+
+/** XD = dq from the state: b (S Ohat - delta z), and the same of order 2. XE holds Ohat, row delta. */
+function lookBack(size: i32): void {
+  product(FULL, size, D, E, XE, rowE, S, rowD, XD, rowD, false);
+  const bs = f32x4.splat(b);
+  for (let i = 0; i < size; i++) {
+    const x = at(XD, i * D);
+    const delta = load<f32>(at(row, i));
+    addRow(D, -delta, z, x);
+    da += dotRow(E, at(XE, i * E), u) - delta * <f32>count;
+    db += dotRow(D, at(Q, i * D), x);
+    for (let d = 0; d < D; d += 4) v128.store(at(x, d), f32x4.mul(bs, v128.load(at(x, d))));
+  }
+  if (order == 1) return;
+  for (let i = 0; i < width; i++) {
+    // T = dψ_i·: the gradient of the features q_i q, row by row.
+    product(FULL, size, D, E, XE, rowE, at(S2, i * D * E), rowD, T, rowD, false);
+    for (let n = 0; n < size; n++) {
+      const t = at(T, n * D);
+      const x = at(XD, n * D);
+      addRow(D, -load<f32>(at(row, n)), at(z2, i * D), t);
+      const qi = load<f32>(at(Q, n * D + i));
+      const along = dotRow(D, at(Q, n * D), t);
+      dc += qi * along;
+      addRow(D, c * qi, t, x);
+      store<f32>(at(x, i), load<f32>(at(x, i)) + c * along);
+    }
+  }
+}
+
+/** Adds what the chunk's own keys give: G = v Ohat - delta, lower triangle; ds = f'(s) G. */
+function within(size: i32): void {
+  product(LOWER_C, size, size, E, XE, rowE, TE, rowC, G, rowC, false);
+  if (order == 2) product(LOWER_C, size, size, D, Q, rowD, TD, rowC, P, rowC, false);
+  const bs = f32x4.splat(b);
+  const twoC = f32x4.splat(2 * c);
+  for (let i = 0; i < size; i++) {
+    const gradients = G + <usize>i * rowC;
+    const scores = P + <usize>i * rowC;
+    const delta = f32x4.splat(-load<f32>(at(row, i)));
+    let sum = zero();
+    let sumS = zero();
+    let sumS2 = zero();
+    for (let j = 0; j <= i; j += 4) {
+      let g = madd(delta, v128.load(at(M, j)), v128.load(at(gradients, j)));
+      if (j + 4 > i) g = v128.and(g, firstLanes(i + 1 - j));
+      sum = f32x4.add(sum, g);
+      if (order == 2) {
+        const s = v128.load(at(scores, j));
+        const sg = f32x4.mul(s, g);
+        sumS = f32x4.add(sumS, sg);
+        sumS2 = madd(s, sg, sumS2);
+        g = f32x4.mul(g, madd(twoC, s, bs));
+      }
+      v128.store(at(gradients, j), g);
+    }
+    da += sumLanes(sum);
+    db += sumLanes(sumS);
+    dc += sumLanes(sumS2);
+  }
+  if (order == 2) {
+    product(LOWER_A, size, D, size, G, rowC, K, rowD, XD, rowD, true);
+    return;
+  }
+  // db = Σ q · (G k), dq = b (G k)
+  product(LOWER_A, size, D, size, G, rowC, K, rowD, T, rowD, false);
+  for (let i = 0; i < size; i++) {
+    db += dotRow(D, at(Q, i * D), at(T, i * D));
+    addRow(D, b, at(T, i * D), at(XD, i * D));
+  }
+}
+
+/** Adds the loaded keys and values to the state; TE holds the transposed values, TD (order 2) the transposed keys. */
+function absorb(size: i32): void {
+  product(FULL, E, D, size, TE, rowC, K, rowD, S, rowD, true);
+  absorbSums(size);
+  if (order == 1) return;
+  for (let n = 0; n < size; n++) {
+    const m = f32x4.splat(load<f32>(at(M, n)));
+    for (let d = 0; d < D; d += 4) v128.store(at(T, n * D + d), f32x4.mul(m, v128.load(at(K, n * D + d))));
+  }
+  product(FULL, D, D, size, TD, rowC, T, rowD, z2, rowD, true);
+  for (let i = 0; i < width; i++) {
+    secondOrder(K, i, 1, size);
+    product(FULL, E, D, size, TE, rowC, T, rowD, at(S2, i * D * E), rowD, true);
+  }
+}

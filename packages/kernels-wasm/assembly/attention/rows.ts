@@ -1,0 +1,95 @@
+import { at } from '../lib/args';
+import { fillZero, firstLanes, loadFirst, madd, storeFirst, sumLanes, zero } from '../lib/simd';
+
+/** Below this squared length a vector counts as zero (`tinySquaredNorm` of @linattn/math). */
+export const TINY: f32 = 1e-36;
+
+/** |x|² over n floats. */
+// @ts-ignore: decorator
+@inline export function squaredNorm(x: usize, n: i32): f32 {
+  let s = zero();
+  for (let i = 0; i < n; i += 4) {
+    const xi = loadFirst(at(x, i), n - i);
+    s = madd(xi, xi, s);
+  }
+  return sumLanes(s);
+}
+
+/**
+ * target[i, 0..padded) = scale x_i, where x_i has `width` floats and is first brought to length `radius` if that is > 0.
+ * Rows from `rows` to `size` and columns from `width` on become zeros. `stride` in bytes.
+ */
+export function loadRows(
+  x: usize,
+  stride: usize,
+  rows: i32,
+  width: i32,
+  padded: i32,
+  size: i32,
+  radius: f32,
+  scale: f32,
+  target: usize,
+): void {
+  for (let i = 0; i < rows; i++) {
+    const from = x + <usize>i * stride;
+    const to = at(target, i * padded);
+    let factor = scale;
+    if (radius > 0) factor *= radius / sqrt<f32>(max(squaredNorm(from, width), TINY));
+    const factors = f32x4.splat(factor);
+    const whole = width & ~3;
+    for (let d = 0; d < whole; d += 4) v128.store(at(to, d), f32x4.mul(factors, v128.load(at(from, d))));
+    for (let d = whole; d < padded; d += 4) {
+      v128.store(at(to, d), v128.and(f32x4.mul(factors, v128.load(at(from, d))), firstLanes(width - d)));
+    }
+  }
+  if (rows < size) fillZero(at(target, rows * padded), (size - rows) * padded);
+}
+
+/** Writes `width` floats of each row. */
+export function storeRows(source: usize, padded: i32, rows: i32, width: i32, target: usize, stride: usize): void {
+  for (let i = 0; i < rows; i++) {
+    const from = at(source, i * padded);
+    const to = target + <usize>i * stride;
+    for (let d = 0; d < width; d += 4) storeFirst(at(to, d), v128.load(at(from, d)), width - d);
+  }
+}
+
+/**
+ * Gradients of rows as given from gradients of rows brought to length `radius`:
+ * (radius / |x|) (dy - x (x·dy) / |x|²), 0 for a zero vector; unchanged if radius is 0. `source` is padded, x and target are not.
+ */
+export function storeRowGradients(
+  source: usize,
+  padded: i32,
+  rows: i32,
+  width: i32,
+  radius: f32,
+  x: usize,
+  target: usize,
+  stride: usize,
+): void {
+  if (radius == 0) {
+    storeRows(source, padded, rows, width, target, stride);
+    return;
+  }
+  for (let i = 0; i < rows; i++) {
+    const from = at(source, i * padded);
+    const raw = x + <usize>i * stride;
+    const to = target + <usize>i * stride;
+    const norm2 = squaredNorm(raw, width);
+    let along: f32 = 0;
+    let perLength: f32 = 0;
+    if (norm2 > TINY) {
+      let s = zero();
+      for (let d = 0; d < width; d += 4) s = madd(loadFirst(at(raw, d), width - d), v128.load(at(from, d)), s);
+      along = -sumLanes(s) / norm2;
+      perLength = radius / sqrt<f32>(norm2);
+    }
+    const a = f32x4.splat(along);
+    const r = f32x4.splat(perLength);
+    for (let d = 0; d < width; d += 4) {
+      const dx = f32x4.mul(r, madd(a, v128.load(at(raw, d)), v128.load(at(from, d))));
+      storeFirst(at(to, d), dx, width - d);
+    }
+  }
+}

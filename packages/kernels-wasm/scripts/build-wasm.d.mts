@@ -1,2 +1,0 @@
-/** Makes src/generated fit the sources. */
-export function ensureWasm(): Promise<void>;
