@@ -44,14 +44,25 @@ export function recordCase(backend: Backend, opCase: OpCase, precision: Precisio
   );
   const names = opCase.differentiable ?? Object.keys(inputs).filter((name) => inputs[name].dtype === 'float');
   if (names.length === 0) return opCase.run(inputs, backend);
+  return withGradients(backend, opCase, inputs, names, precision);
+}
+
+function withGradients(
+  backend: Backend,
+  opCase: OpCase,
+  inputs: NamedTensors,
+  names: readonly string[],
+  precision: Precision,
+): NamedTensors {
+  const seeded = (name: string) => !opCase.seeded || opCase.seeded.includes(name);
+  const loose: Tensor[] = [];
   let outputs: NamedTensors = {};
-  const unseeded: Tensor[] = [];
+  let tape: ReturnType<typeof vjp> | undefined;
   try {
-    const seeded = (name: string) => !opCase.seeded || opCase.seeded.includes(name);
-    const { pullback } = vjp(
+    tape = vjp(
       () => {
         outputs = opCase.run(inputs, backend);
-        for (const [name, output] of Object.entries(outputs)) if (!seeded(name)) unseeded.push(keep(output));
+        for (const [name, output] of Object.entries(outputs)) if (!seeded(name)) loose.push(keep(output));
         return Object.keys(outputs)
           .filter(seeded)
           .map((name) => outputs[name]);
@@ -65,14 +76,16 @@ export function recordCase(backend: Backend, opCase: OpCase, precision: Precisio
         const values = materialise(spec, opCase.name, firstUpstream + i, precision);
         return tensor(backend, values, spec.shape, { name: `upstream gradient of ${name}` });
       });
-    const gradients = pullback(seeds);
-    return {
-      ...outputs,
-      ...Object.fromEntries(names.map((name, i) => [`d${name}`, gradients[i]])),
-    };
-  } catch (error) {
-    for (const output of unseeded) output.dispose();
-    throw error;
+    const gradients = tape.pullback(seeds);
+    loose.push(...gradients);
+    const named = { ...outputs, ...Object.fromEntries(names.map((name, i) => [`d${name}`, gradients[i]])) };
+    // Those that are in no scope enter the caller's as views.
+    return Object.fromEntries(
+      Object.entries(named).map(([name, value]) => [name, loose.includes(value) ? value.view() : value]),
+    );
+  } finally {
+    tape?.dispose();
+    for (const each of loose) each.dispose();
   }
 }
 

@@ -1,3 +1,4 @@
+import { coreOnly } from '../../src/conformance/index.ts';
 import { type Backend, float64Backend, type Kernel, type KernelTable } from '../../src/index.ts';
 
 /**
@@ -33,13 +34,12 @@ export function roundingBackend(): Backend {
         if (handle instanceof Float64Array) handle.set(Float32Array.from(handle));
         return handle;
       });
-  const core: Record<string, Kernel<never>> = { ...(inner.kernels as object), matmul: matmul as Kernel<never> };
-  const names = Object.keys(core).filter((name) => coreOps.includes(name));
+  const core = { ...coreOnly(inner).kernels, matmul } as Record<string, Kernel<never>>;
   return {
     name: 'float64 rounded to float32',
     dtype: 'float32',
     limits: inner.limits,
-    kernels: Object.fromEntries(names.map((name) => [name, rounded(core[name])])) as KernelTable,
+    kernels: Object.fromEntries(Object.entries(core).map(([name, kernel]) => [name, rounded(kernel)])) as KernelTable,
     upload: (values, spec) => inner.upload(spec.dtype === 'float' ? Float32Array.from(values) : values, spec),
     download: async (handle, spec) => {
       const values = await inner.download(handle, spec);
@@ -50,6 +50,3 @@ export function roundingBackend(): Backend {
     dispose: () => inner.dispose(),
   };
 }
-
-const coreOps =
-  'fill unary binary affine broadcast reduce matmul transpose slice pad concat gather scatterAdd oneHot'.split(' ');
