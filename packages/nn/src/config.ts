@@ -2,9 +2,18 @@ import { type DecayName, type DropoutMode, decays, dropoutModes } from '@linattn
 import type { Mask } from '@linattn/math';
 import { ensure, oneOf } from './ensure.ts';
 
-/** Attention with a polynomial kernel f(x) = a + b x + c x². */
+/** Attention with a polynomial kernel f(x) = a + b x + c x², or with φ(q)·φ(k) of a feature map. */
 export interface LinearAttentionConfig {
   readonly type: 'linear';
+  /**
+   * `polynomial`: f(q·k), no map. `elu`: elu(x) + 1 (Katharopoulos et al. 2020). `relu`: max(x, 0) + 0.001. `favor`: positive random
+   * features of the softmax kernel (FAVOR+, Choromanski et al. 2021). With a map, a = 0, b = 1, c = 0 and nothing is normalised.
+   */
+  readonly featureMap: 'polynomial' | 'elu' | 'relu' | 'favor';
+  /** M of `favor`; the head dimension unless given. */
+  readonly features?: number;
+  /** Of `favor`'s random directions, which are constants. */
+  readonly featureSeed: number;
   readonly a: number;
   readonly b: number;
   readonly c: number;
@@ -97,13 +106,16 @@ export function resolveConfig(options: GPTNeoXOptions): GPTNeoXConfig {
 function resolveAttention(options: Options<AttentionConfig>): AttentionConfig {
   if (options.type === 'softmax') return { mask: 'causal', ...options };
   oneOf('attention.type', options.type, ['linear', 'softmax']);
+  const polynomial = (options.featureMap ?? 'polynomial') === 'polynomial';
   return {
-    a: 1,
+    featureMap: 'polynomial',
+    featureSeed: 0,
+    a: polynomial ? 1 : 0,
     b: 1,
     c: 0,
     learnable: false,
     order: options.c ? 2 : 1,
-    normalize: 'l2',
+    normalize: polynomial ? 'l2' : 'none',
     mask: 'causal',
     strict: false,
     ...options,
@@ -134,12 +146,28 @@ function checkConfig(config: GPTNeoXConfig): void {
     ensure(`attention.${name}`, attention[name], Number.isFinite(attention[name]), 'a finite number');
   }
   oneOf('attention.normalize', attention.normalize, ['l2', 'none']);
+  checkFeatures(attention);
   oneOf('attention.order', attention.order, [1, 2]);
   ensure('attention.order', attention.order, attention.c === 0 || attention.order === 2, '2, where c is not 0');
   const { radius } = attention;
   if (radius !== undefined) {
     ensure('attention.radius', radius, radius > 0 && Number.isFinite(radius), 'a finite number > 0');
     ensure('attention.radius', radius, attention.normalize === 'l2', "none, unless normalize is 'l2'");
+  }
+}
+
+function checkFeatures(attention: LinearAttentionConfig): void {
+  const { featureMap, features } = attention;
+  oneOf('attention.featureMap', featureMap, ['polynomial', 'elu', 'relu', 'favor']);
+  if (features !== undefined) {
+    const holds = featureMap === 'favor' && Number.isSafeInteger(features) && features > 0;
+    ensure('attention.features', features, holds, "an integer > 0, with featureMap 'favor' only");
+  }
+  if (featureMap === 'polynomial') return;
+  const required = { a: 0, b: 1, c: 0, learnable: false, normalize: 'none' } as const;
+  for (const name of ['a', 'b', 'c', 'learnable', 'normalize'] as const) {
+    const [given, expected] = [attention[name], required[name]];
+    ensure(`attention.${name}`, given, given === expected, `${expected}, with featureMap '${featureMap}'`);
   }
 }
 

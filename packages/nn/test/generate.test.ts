@@ -17,6 +17,8 @@ const kinds: [string, Partial<AttentionConfig> & Pick<AttentionConfig, 'type'>][
   ['linear', { type: 'linear' }],
   ['linear of order 2', { type: 'linear', c: 0.5 }],
   ['linear, learnable', { type: 'linear', learnable: true, order: 2 }],
+  ['linear, features elu + 1', { type: 'linear', featureMap: 'elu' }],
+  ['linear, random features', { type: 'linear', featureMap: 'favor', features: 6 }],
   ['softmax', { type: 'softmax' }],
 ];
 

@@ -21,6 +21,8 @@ const models: [string, Partial<GPTNeoXOptions>][] = [
   ['linear attention over a prefix', { attention: { type: 'linear', mask: 'prefix' } }],
   ['softmax attention', { attention: { type: 'softmax' }, tieEmbeddings: true }],
   ['softmax attention over a prefix', { attention: { type: 'softmax', mask: 'prefix' }, activation: 'silu' }],
+  ['features: relu', { attention: { type: 'linear', featureMap: 'relu' } }],
+  ['features: favor', { attention: { type: 'linear', featureMap: 'favor' } }],
   ['noise: keys', { dropout: { mode: 'keys', rate: 0.3 } }],
   ['noise: paper', { dropout: { mode: 'paper', rate: 0.3 } }],
 ];

@@ -24,6 +24,11 @@ describe('configuration', () => {
     [{ attention: { type: 'linear', normalize: 'l1' } }, 'attention.normalize'],
     [{ attention: { type: 'linear', normalize: 'none', radius: 1 } }, 'attention.radius'],
     [{ attention: { type: 'linear', radius: -1 } }, 'attention.radius'],
+    [{ attention: { type: 'linear', featureMap: 'exp' } }, 'attention.featureMap'],
+    [{ attention: { type: 'linear', featureMap: 'elu', a: 1 } }, 'attention.a'],
+    [{ attention: { type: 'linear', featureMap: 'elu', learnable: true } }, 'attention.learnable'],
+    [{ attention: { type: 'linear', featureMap: 'elu', normalize: 'l2' } }, 'attention.normalize'],
+    [{ attention: { type: 'linear', featureMap: 'elu', features: 3 } }, 'attention.features'],
     [{ dropout: { mode: 'some', rate: 0.1 } }, 'dropout.mode'],
     [{ dropout: { mode: 'keys', rate: 1 } }, 'dropout.rate'],
     [{ dropout: { mode: 'keys', rate: 0.1, decay: 'slow' } }, 'dropout.decay'],
@@ -162,12 +167,16 @@ describe('a forward pass', () => {
     expect(() => model.logits(ids(model, [[1, 2]]), { prefix: 3 })).toThrow(ShapeError);
   });
 
-  test('leaves nothing behind', () => {
-    const model = tinyModel();
+  test('leaves nothing behind; constants go with the model', () => {
+    const model = tinyModel({ attention: { type: 'linear', featureMap: 'favor' } });
     const tokens = ids(model, [[1, 2, 3]]);
+    model.logits(tokens).dispose();
     const { buffers } = model.backend.memory();
     model.logits(tokens).dispose();
     model.loss(tokens, tokens).dispose();
     expect(model.backend.memory().buffers).toBe(buffers);
+    tokens.dispose();
+    model.dispose();
+    expect(model.backend.memory().buffers).toBe(0);
   });
 });

@@ -4,6 +4,7 @@ import type { DropoutConfig, LinearAttentionConfig } from '../config.ts';
 import type { ParameterSource } from '../parameters.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { AttentionMemory, ForwardContext } from './context.ts';
+import { LayerFeatures } from './features.ts';
 import { type Noise, noiseOf } from './noise.ts';
 
 /**
@@ -13,10 +14,12 @@ import { type Noise, noiseOf } from './noise.ts';
 export class LinearKernel implements AttentionKernel {
   readonly #config: LinearAttentionConfig;
   readonly #coefficients?: Tensor;
+  readonly #features: LayerFeatures;
   readonly #noise: Noise;
 
   constructor(source: ParameterSource, config: LinearAttentionConfig, dropout: DropoutConfig, layer: number) {
     this.#config = config;
+    this.#features = new LayerFeatures(config, layer);
     this.#noise = noiseOf(dropout, layer);
     if (config.learnable) this.#coefficients = source('coefficients', [3], [config.a, config.b, config.c]);
   }
@@ -34,8 +37,12 @@ export class LinearKernel implements AttentionKernel {
       keyWeights: context.keyWeights,
       strict,
     };
-    const { output, state } = noisyAttention(q, k, v, attention, this.#noise(context));
+    const { output, state } = noisyAttention(...this.#features.forward(q, k), v, attention, this.#noise(context));
     if (state) memory!.remember(state);
     return output;
+  }
+
+  dispose(): void {
+    this.#features.dispose();
   }
 }

@@ -48,6 +48,8 @@ export class SoftmaxKernel implements AttentionKernel {
       return rows.length === 1 ? reshape(rows[0], rows[0].shape) : concat(rows, 1);
     });
   }
+
+  dispose(): void {}
 }
 
 /** Softmax attention that hides keys of weight 0: one more feature, 1 in queries, moves their scores far below all others. */

@@ -9,6 +9,8 @@ import { Linear } from './linear.ts';
 /** The part that differs between attentions: q, k, v [B, N, H, D] to o [B, N, H, D]. */
 export interface AttentionKernel {
   forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor;
+  /** Frees constants; parameters belong to the model. */
+  dispose(): void;
 }
 
 export interface SelfAttentionOptions {
@@ -58,5 +60,9 @@ export class SelfAttention {
         : rotary(head, { dimensions: rotaryDimensions, base: rotaryBase, offset: context.position });
     const o = this.#kernel.forward(turn(q), turn(k), v, context, memory);
     return this.#output.forward(reshape(o, [batch, tokens, hiddenSize]));
+  }
+
+  dispose(): void {
+    this.#kernel.dispose();
   }
 }

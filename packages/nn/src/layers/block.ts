@@ -35,4 +35,8 @@ export class Block {
       return add(attended, this.#mlp.forward(this.#mlpNorm.forward(this.#parallel ? x : attended)));
     });
   }
+
+  dispose(): void {
+    this.#attention.dispose();
+  }
 }

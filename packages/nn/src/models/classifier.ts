@@ -78,6 +78,7 @@ export class SequenceClassifier {
   }
 
   dispose(): void {
+    this.#trunk.dispose();
     this.#parameters.dispose();
   }
 }

@@ -155,6 +155,7 @@ export class GPTNeoX {
   }
 
   dispose(): void {
+    this.#trunk.dispose();
     this.#parameters.dispose();
   }
 }

@@ -43,4 +43,9 @@ export class Trunk {
     });
     return this.#finalNorm.forward(x);
   }
+
+  /** Frees constants; parameters belong to the model. */
+  dispose(): void {
+    for (const block of this.#blocks) block.dispose();
+  }
 }
