@@ -1,7 +1,9 @@
 import type { KernelTable } from '@linattn/math';
 import type { Device } from '../devices/device.ts';
+import { linearAttention, linearAttentionBackward } from './attention/index.ts';
 import { affine, binary, fill, unary } from './elementwise.ts';
 import { gather, oneHot, scatterAdd } from './gather.ts';
+import { l2Normalize, l2NormalizeBackward } from './l2-normalize.ts';
 import { matmul } from './matmul.ts';
 import { broadcast, concat, pad, slice, transpose } from './movement.ts';
 import { reduce } from './reduce.ts';
@@ -22,4 +24,8 @@ export const kernelsOn = (device: Device): KernelTable => ({
   gather: gather(device),
   scatterAdd: scatterAdd(device),
   oneHot: oneHot(device),
+  l2Normalize: l2Normalize(device),
+  l2NormalizeBackward: l2NormalizeBackward(device),
+  linearAttention: linearAttention(device),
+  linearAttentionBackward: linearAttentionBackward(device),
 });

@@ -1,4 +1,5 @@
 import { broadcastStrides, type Kernel, type OpAttributes, type Shape, sizeOf, stridesOf } from '@linattn/math';
+import type { Buffer } from '../buffer.ts';
 import type { Device } from '../devices/device.ts';
 import type { Program } from '../program.ts';
 import { collapse, coordinates, offset, threadsOf } from '../strides.ts';
@@ -51,24 +52,60 @@ function copyRuns(
   }
 }
 
+/** Columns [start, start + length) of rows [outer][width]. */
+export function sliceRows(
+  device: Device,
+  source: Buffer,
+  outer: number,
+  width: number,
+  start: number,
+  length: number,
+): Buffer {
+  if (source.host) {
+    const result = device.allocate(outer * length);
+    copyRuns(source.host, width, start, result, length, 0, length, outer);
+    return device.upload(result);
+  }
+  const program: Program = {
+    name: `slice ${start}`,
+    inputs: { a: [width, outer, 1] },
+    output: [length, outer, 1],
+    body: ({ x, y }) => `return a[0][${y}][${x}+${start}];`,
+  };
+  return device.run(program, [source]);
+}
+
+/** Rows [outer][widths[0]], [outer][widths[1]], … side by side. Of one input, the input itself. */
+export function joinRows(device: Device, parts: readonly Buffer[], outer: number): Buffer {
+  if (parts.length === 1) return parts[0];
+  const widths = parts.map(({ size }) => size / outer);
+  const total = widths.reduce((sum, width) => sum + width);
+  if (parts.every(({ host }) => host)) {
+    const result = device.allocate(outer * total);
+    let at = 0;
+    parts.forEach(({ host }, i) => {
+      copyRuns(host!, widths[i], 0, result, total, at, widths[i], outer);
+      at += widths[i];
+    });
+    return device.upload(result);
+  }
+  // Two at a time, from the left.
+  let current = parts[0];
+  let width = widths[0];
+  for (let i = 1; i < parts.length; i++) {
+    const joined = device.run(join(width, widths[i], outer), [current, parts[i]]);
+    if (i > 1) device.release(current);
+    current = joined;
+    width += widths[i];
+  }
+  return current;
+}
+
 export const slice =
   (device: Device): Kernel<OpAttributes['slice']> =>
   ([x], { axis, start, end }) => {
     const [outer, inner] = [outerOf(x!.shape, axis), innerOf(x!.shape, axis)];
-    const [from, length] = [x!.shape[axis] * inner, (end - start) * inner];
-    const source = bufferOf(x);
-    if (source.host) {
-      const result = device.allocate(outer * length);
-      copyRuns(source.host, from, start * inner, result, length, 0, length, outer);
-      return [device.upload(result)];
-    }
-    const program: Program = {
-      name: `slice ${start * inner}`,
-      inputs: { a: [from, outer, 1] },
-      output: [length, outer, 1],
-      body: ({ x, y }) => `return a[0][${y}][${x}+${start * inner}];`,
-    };
-    return [device.run(program, [source])];
+    return [sliceRows(device, bufferOf(x), outer, x!.shape[axis] * inner, start * inner, (end - start) * inner)];
   };
 
 export const pad =
@@ -77,12 +114,12 @@ export const pad =
     const [outer, inner] = [outerOf(x!.shape, axis), innerOf(x!.shape, axis)];
     const [length, to] = [x!.shape[axis] * inner, out.shape[axis] * inner];
     const source = bufferOf(x);
+    const start = before * inner;
     if (source.host) {
       const result = device.allocate(outer * to).fill(0);
-      copyRuns(source.host, length, 0, result, to, before * inner, length, outer);
+      copyRuns(source.host, length, 0, result, to, start, length, outer);
       return [device.upload(result)];
     }
-    const start = before * inner;
     const program: Program = {
       name: `pad ${start}`,
       inputs: { a: [length, outer, 1] },
@@ -97,30 +134,7 @@ export const pad =
 
 export const concat =
   (device: Device): Kernel<OpAttributes['concat']> =>
-  (inputs, { axis }, [out]) => {
-    const [outer, inner] = [outerOf(out.shape, axis), innerOf(out.shape, axis)];
-    const to = out.shape[axis] * inner;
-    const lengths = inputs.map((input) => input!.shape[axis] * inner);
-    if (inputs.every((input) => bufferOf(input).host)) {
-      const result = device.allocate(outer * to);
-      let at = 0;
-      inputs.forEach((input, i) => {
-        copyRuns(bufferOf(input).host!, lengths[i], 0, result, to, at, lengths[i], outer);
-        at += lengths[i];
-      });
-      return [device.upload(result)];
-    }
-    // Two at a time, from the left.
-    let current = bufferOf(inputs[0]);
-    let width = lengths[0];
-    for (let i = 1; i < inputs.length; i++) {
-      const joined = device.run(join(width, lengths[i], outer), [current, bufferOf(inputs[i])]);
-      if (i > 1) device.release(current);
-      current = joined;
-      width += lengths[i];
-    }
-    return [current];
-  };
+  (inputs, { axis }, [out]) => [joinRows(device, inputs.map(bufferOf), outerOf(out.shape, axis))];
 
 /** Rows of a, each followed by the row of b. */
 const join = (left: number, right: number, rows: number): Program => ({
