@@ -2,13 +2,14 @@ import { ValueError } from '../errors.ts';
 import { apply, defineOp, type Op } from '../op.ts';
 import { affine } from '../ops/affine.ts';
 import { add, backwardOf, minimum, mul } from '../ops/binary.ts';
+import { fill } from '../ops/fill.ts';
 import { exp, relu } from '../ops/unary.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import type { FeatureMap } from './feature-map.ts';
 
 // Both gradients can be told from the features alone, which attention holds for its own backward: the maps save nothing more.
 
-const scalar = (like: Tensor, value: number): Tensor => tensor(like.backend, [value], [1]);
+const scalar = (like: Tensor, value: number): Tensor => fill(like.backend, [1], value);
 
 const eluOp: Op<Record<never, never>> = defineOp({
   name: 'eluFeatures',
