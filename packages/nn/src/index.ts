@@ -17,6 +17,13 @@ export {
 export * from './generation/generate.ts';
 export * from './generation/sample.ts';
 export { configFromHuggingFace, configToHuggingFace } from './hugging-face.ts';
+export { SelfAttention, type SelfAttentionOptions } from './layers/attention.ts';
+export { Block, type BlockOptions } from './layers/block.ts';
+export { AttentionMemory, evaluation, type ForwardContext } from './layers/context.ts';
+export { Embedding } from './layers/embedding.ts';
+export { Linear } from './layers/linear.ts';
+export { type Activation, MLP, type MLPOptions } from './layers/mlp.ts';
+export { LayerNorm, RMSNorm } from './layers/norm.ts';
 export * from './models/classifier.ts';
 export * from './models/gpt-neox.ts';
 export { drawn, type Initializer, type ParameterSource, Parameters, under } from './parameters.ts';

@@ -78,6 +78,24 @@ describe('training', () => {
     }
   });
 
+  test('an update takes the clipped gradient and the learning rate of its step', async () => {
+    const trainer = trainerOf({}, { clip: 0.01, warmup: 5 });
+    const results = [await trainer.step(), await trainer.step()];
+    expect(results.map(({ learningRate }) => learningRate)).toEqual([2e-2 / 5, (2 * 2e-2) / 5]);
+    expect(results[0].gradientNorm).toBeGreaterThan(0.1);
+    const once = trainerOf({}, { clip: 0.01, warmup: 5 });
+    const before = (await once.state()).parameters;
+    await once.step();
+    const { parameters, moment1 } = await once.state();
+    const squares = [...moment1.values()].flatMap(({ values }) => [...values].map((value) => value ** 2));
+    // After one update the first moment is 0.1 of the gradient.
+    expect(Math.sqrt(squares.reduce((x, y) => x + y))).toBeCloseTo(0.1 * 0.01, 12);
+    // Adam's first update of a bias is the learning rate itself, whatever the gradient.
+    const bias = 'gpt_neox.layers.0.mlp.dense_4h_to_h.bias';
+    const moved = parameters.get(bias)!.values[0] - before.get(bias)!.values[0];
+    expect(Math.abs(moved)).toBeCloseTo(2e-2 / 5, 5);
+  });
+
   test('steps may be queued without waiting for results', async () => {
     const expected = await losses(trainerOf(), 3);
     const trainer = trainerOf();
