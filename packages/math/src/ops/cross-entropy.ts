@@ -51,8 +51,11 @@ export const crossEntropy = (logits: Tensor, targets: Tensor): Tensor =>
 
 /** Logits of a row block stay under this many numbers: a large vocabulary is never materialised for all tokens. */
 const blockElements = 1 << 22;
-const blocksOf = (rows: number, width: number): [number, number][] => {
-  const height = Math.max(1, Math.floor(blockElements / width));
+/** Row ranges for logits of x weightᵀ. */
+const blocksOf = (x: Tensor, weight: Tensor): [number, number][] => {
+  const rows = x.shape[0];
+  const elements = Math.min(blockElements, x.backend.limits.maxElements);
+  const height = Math.max(1, Math.floor(elements / weight.shape[0]));
   return Array.from({ length: Math.ceil(rows / height) }, (_, i) => [i * height, Math.min(rows, (i + 1) * height)]);
 };
 
@@ -67,7 +70,7 @@ const linearCrossEntropyOp = defineOp<OpAttributes['linearCrossEntropy']>({
     return [row, row];
   },
   compose: ([x, weight, targets]) => {
-    const parts = blocksOf(x!.shape[0], weight!.shape[0]).map(([start, end]) =>
+    const parts = blocksOf(x!, weight!).map(([start, end]) =>
       apply(
         crossEntropyOp,
         [matmul(slice(x!, 0, start, end), weight!, false, true), slice(targets!, 0, start, end)],
@@ -91,7 +94,7 @@ const linearCrossEntropyBackwardOp = defineOp<OpAttributes['linearCrossEntropyBa
   infer: ([x, weight]) => [x!, weight!].map(({ shape }) => ({ shape, dtype: 'float' })),
   compose: ([x, weight, targets, logSum, dy]) => {
     let dWeight: Tensor | undefined;
-    const dx = blocksOf(x!.shape[0], weight!.shape[0]).map(([start, end]) => {
+    const dx = blocksOf(x!, weight!).map(([start, end]) => {
       const rows = slice(x!, 0, start, end);
       const [dLogits] = apply(
         crossEntropyBackwardOp,
