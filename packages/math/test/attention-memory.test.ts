@@ -54,7 +54,7 @@ describe('memory of the factorised form', () => {
         const of = (queries: number, headDim: number) =>
           transient({ mask, prefix: mask === 'prefix' ? 20 : undefined, queries, headDim, c, normalize: 'l2' });
         for (const headDim of [4, 12]) {
-          const [short, long] = [of(32, headDim), of(512, headDim)];
+          const [short, long] = [of(32, headDim), of(300, headDim)];
           expect(long).toEqual(short);
           const rows = 1 + headDim + (c === 0 ? 0 : headDim ** 2);
           expect(short.forward).toBe(2 * rows + (headDim + 1));
@@ -78,11 +78,11 @@ describe('memory of the factorised form', () => {
 describe('memory of the operation', () => {
   it('saves exactly 4 N D + N numbers a head for backward, and the three coefficients', () => {
     for (const backend of [float64Backend(), composingBackend()]) {
-      for (const queries of [1, 65, 200]) {
-        for (const headDim of [1, 24]) {
+      for (const queries of [1, 65, 130]) {
+        for (const headDim of [1, 16]) {
           for (const c of [0, 0.5]) {
             for (const normalize of ['none', 'l2'] as const) {
-              const { q, k, v } = inputsOf({ mask: 'causal', batch: 2, heads: 3, queries, headDim });
+              const { q, k, v } = inputsOf({ mask: 'causal', batch: 2, heads: 2, queries, headDim });
               const tensors = [q, k, v].map((x) => upload(backend, x));
               const coefficients = tensor(backend, [1, 1, c]);
               const { savedElements, dispose } = vjp(
@@ -95,7 +95,7 @@ describe('memory of the operation', () => {
                 ],
                 tensors,
               );
-              expect(savedElements([coefficients])).toBe(2 * 3 * (4 * queries * headDim + queries));
+              expect(savedElements([coefficients])).toBe(2 * 2 * (4 * queries * headDim + queries));
               expect(savedElements()).toBe(savedElements([coefficients]) + 3);
               dispose();
             }
