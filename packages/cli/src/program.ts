@@ -10,14 +10,14 @@ import { version } from './version.ts';
 /** Exit code of every failure that was foreseen: a wrong option, a file that cannot be read, a backend that does not work. */
 const failureExitCode = 2;
 
-function buildProgram(): Command {
+function buildProgram(exit: (code: number) => void): Command {
   const program = new Command('linattn')
     .description('Train, run, verify and examine language models with linear attention.')
     .version(version)
     .option('--debug', 'show where an error came from')
-    .addCommand(trainCommand())
-    .addCommand(generateCommand())
-    .addCommand(verifyCommand())
+    .addCommand(trainCommand(exit))
+    .addCommand(generateCommand(exit))
+    .addCommand(verifyCommand(exit))
     .addCommand(doctorCommand())
     .showHelpAfterError('(linattn --help, or linattn COMMAND --help, lists what there is)');
   for (const command of [program, ...program.commands]) {
@@ -33,11 +33,13 @@ function buildProgram(): Command {
  * @returns the exit code: 0, 1 (`verify`: something is over its tolerance), 2 (a failure), 130 (Ctrl-C).
  */
 export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<number> {
-  const program = buildProgram();
-  process.exitCode = 0;
+  let code = 0;
+  const program = buildProgram((given) => {
+    code = given;
+  });
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    return Number(process.exitCode);
+    return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : failureExitCode;
     if (error instanceof InterruptedError || (error instanceof Error && error.name === 'AbortError'))

@@ -23,7 +23,7 @@ interface GenerateCommandOptions extends SamplingOptions {
   readonly quiet?: boolean;
 }
 
-export function generateCommand(): Command {
+export function generateCommand(exit: (code: number) => void): Command {
   const option = <T>(
     flags: string,
     description: string,
@@ -51,7 +51,7 @@ export function generateCommand(): Command {
     .addOption(new Option('--backend <name>', backendNames.join(' | ')).default('auto'))
     .option('-q, --quiet', 'nothing but the text')
     .action(async (options: GenerateCommandOptions) => {
-      process.exitCode = await runGenerate(options);
+      exit(await runGenerate(options));
     });
 }
 

@@ -62,7 +62,7 @@ const defaultMinutes = 2.5;
 /** What may be said again when a run is resumed; all else is the run's own. */
 const freeOnResume = new Set(['backend', 'resume', 'prompt', 'storyTokens', 'quiet', 'saveEvery']);
 
-export function trainCommand(): Command {
+export function trainCommand(exit: (code: number) => void): Command {
   const option = <T>(
     flags: string,
     description: string,
@@ -156,7 +156,7 @@ export function trainCommand(): Command {
     .addOption(option('--story-tokens <n>', 'longest story at the end; 0: none', parse.countOrZero, 700))
     .option('-q, --quiet', 'nothing but the story')
     .action(async (options: TrainOptions, command: Command) => {
-      process.exitCode = await train(options, command);
+      exit(await train(options, command));
     });
 }
 

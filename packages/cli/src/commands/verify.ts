@@ -23,20 +23,19 @@ interface VerifyOptions {
   readonly json?: boolean;
 }
 
-export function verifyCommand(): Command {
+export function verifyCommand(exit: (code: number) => void): Command {
   return new Command('verify')
     .description('hold the backends here to results computed elsewhere')
     .argument('<file>', 'results in JSON (docs/verify.md tells the format)')
     .option('--model <weights>', "the file holds a model's results; its weights as safetensors")
     .addOption(
-      new Option(
-        '--backend <name...>',
-        `all that work here, unless named: ${backends.map(({ name }) => name).join(' | ')}`,
-      ).default([], 'all'),
+      new Option('--backend <names>', `one or more, with commas: ${backends.map(({ name }) => name).join(', ')}`)
+        .argParser((text) => text.split(',').filter((name) => name !== ''))
+        .default([], 'all that work here'),
     )
     .option('--json', 'for programs')
     .action(async (file: string, options: VerifyOptions) => {
-      process.exitCode = await verify(file, options);
+      exit(await verify(file, options));
     });
 }
 

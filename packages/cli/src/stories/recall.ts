@@ -1,5 +1,4 @@
-import { indices, scope } from '@linattn/math';
-import type { GPTNeoX } from '@linattn/nn';
+import { type Backend, indices, scope, type Tensor } from '@linattn/math';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { candidates, type RecallKind, type Story } from './story.ts';
 
@@ -43,10 +42,19 @@ function row({ text, recalls }: Story, tokenizer: Tokenizer): Row {
 
 const distances = [0, 50, 100, 200, 400, Number.POSITIVE_INFINITY];
 
+/** What recall is asked of: a language model that sees no later token. */
+export interface RecallModel {
+  readonly backend: Backend;
+  readonly config: { readonly vocabSize: number };
+  /** tokens [B, N] to logits [B, N, vocabSize] */
+  logits(tokens: Tensor): Tensor;
+}
+
 export interface RecallOptions {
-  /** Rows computed at once, and tokens a row: stories are padded to it, longer ones are left out. */
-  readonly batchSize: number;
-  readonly seqLen: number;
+  /** Stories computed at once. Default 8. */
+  readonly batchSize?: number;
+  /** Called between batches. */
+  readonly pause?: () => Promise<void>;
 }
 
 /**
@@ -54,15 +62,18 @@ export interface RecallOptions {
  * answer, which is what generation at temperature 0 would write.
  */
 export async function scoreRecall(
-  model: GPTNeoX,
+  model: RecallModel,
   tokenizer: Tokenizer,
   stories: readonly Story[],
-  { batchSize, seqLen }: RecallOptions,
+  { batchSize = 8, pause }: RecallOptions = {},
 ): Promise<RecallScore> {
-  const rows = stories.map((story) => row(story, tokenizer)).filter(({ ids }) => ids.length <= seqLen);
+  const rows = stories.map((story) => row(story, tokenizer));
+  // One length for all: backends compile kernels by shape.
+  const seqLen = Math.max(...rows.map(({ ids }) => ids.length));
   const answered: (Question & { readonly right: boolean })[] = [];
   for (let first = 0; first < rows.length; first += batchSize) {
     const batch = rows.slice(first, first + batchSize);
+    await pause?.();
     const predicted = await likeliest(model, batch, batchSize, seqLen, tokenizer.endOfText);
     batch.forEach(({ ids, questions }, r) => {
       for (const question of questions) {
@@ -95,7 +106,7 @@ export async function scoreRecall(
 
 /** The likeliest next token at every position. */
 async function likeliest(
-  model: GPTNeoX,
+  model: RecallModel,
   rows: readonly Row[],
   batchSize: number,
   seqLen: number,

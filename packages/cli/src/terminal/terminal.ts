@@ -1,6 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { createColors } from 'picocolors';
-import { formatClock, formatCount } from './format.ts';
+import { formatClock, formatCount, formatPercent } from './format.ts';
 
 export interface Output {
   readonly isTTY?: boolean;
@@ -77,14 +77,15 @@ export class Terminal {
   #moveBar(progress: Progress): void {
     if (!this.#bars) {
       const { cyan, dim } = this.color;
+      const width = 24;
       this.#bars = new MultiBar({
-        format: `${cyan('{bar}')} {percentage}%  {text}`,
-        barCompleteChar: '█',
-        barIncompleteChar: dim('░'),
-        barsize: 24,
+        format: (_, { progress }, { text }) => {
+          const full = Math.floor(progress * width);
+          const percent = formatPercent(progress).padStart(4);
+          return `${cyan('━'.repeat(full))}${dim('━'.repeat(width - full))} ${percent}  ${text}`;
+        },
         hideCursor: true,
         clearOnComplete: true,
-        forceRedraw: true,
         // Signals are handled by the command, which saves first.
         gracefulExit: false,
         stream: this.#output as NodeJS.WritableStream,

@@ -189,9 +189,9 @@ class Session {
   }
 
   async #recall(): Promise<RecallScore | undefined> {
-    const { corpus, tokenizer, settings } = this.#options;
+    const { corpus, tokenizer, interrupt } = this.#options;
     if (corpus.recallStories.length === 0) return undefined;
-    return scoreRecall(this.#model, tokenizer, corpus.recallStories, settings);
+    return scoreRecall(this.#model, tokenizer, corpus.recallStories, { pause: () => interrupt.yield() });
   }
 
   async dispose(): Promise<void> {
