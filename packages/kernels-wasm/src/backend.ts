@@ -86,10 +86,7 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
       return (spec.dtype === 'int32' ? device.integers(address, size) : device.floats(address, size)).slice();
     },
     release: (handle: Handle) => device.release(handle as Block),
-    memory: () => {
-      const { liveBlocks, liveBytes, freeBytes } = device.arena;
-      return { buffers: liveBlocks, bytes: liveBytes, pooledBytes: freeBytes };
-    },
+    memory: () => device.usage,
     dispose: () => device.dispose(),
   };
 }

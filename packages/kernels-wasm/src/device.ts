@@ -1,4 +1,4 @@
-import { DeviceError, sizeOf, type Tensor, type TensorSpec } from '@linattn/math';
+import { type BackendMemory, DeviceError, sizeOf, type Tensor, type TensorSpec } from '@linattn/math';
 import { OutOfMemoryError } from './errors.ts';
 import { arenaStart, argumentsAddress, argumentsLimit, pageBytes } from './layout.ts';
 import { Arena, type Block } from './memory/arena.ts';
@@ -17,6 +17,7 @@ export class Device {
   readonly #kernelIndex: ReadonlyMap<string, number>;
   readonly #arguments: Float64Array;
   readonly #live = new Set<Block>();
+  readonly #internal = new Set<Block>();
   #arena: Arena;
   #disposed = false;
 
@@ -33,8 +34,16 @@ export class Device {
     return this.#pool.threads;
   }
 
-  get arena(): Pick<Arena, 'liveBlocks' | 'liveBytes' | 'freeBytes'> {
-    return this.#arena;
+  /** Buffers that tensors own, and bytes in the arena that they do not. */
+  get usage(): BackendMemory {
+    let internal = 0;
+    for (const block of this.#internal) internal += block.bytes;
+    const { liveBlocks, liveBytes, freeBytes } = this.#arena;
+    return {
+      buffers: liveBlocks - this.#internal.size,
+      bytes: liveBytes - internal,
+      pooledBytes: freeBytes + internal,
+    };
   }
 
   /** @throws OutOfMemoryError naming the operation. */
@@ -48,7 +57,15 @@ export class Device {
 
   release(block: Block): void {
     // After dispose() all blocks are gone already.
+    this.#internal.delete(block);
     if (this.#live.delete(block)) this.#arena.release(block);
+  }
+
+  /** Memory that a kernel keeps for itself: not counted as a live buffer. */
+  allocateInternal(operation: string, bytes: number): Block {
+    const block = this.allocate(operation, bytes);
+    this.#internal.add(block);
+    return block;
   }
 
   /** Memory for the time of `body`. */
@@ -98,10 +115,15 @@ export class Device {
     return new Int32Array(this.#memory.buffer, address, length);
   }
 
+  doubles(address: number, length: number): Float64Array {
+    return new Float64Array(this.#memory.buffer, address, length);
+  }
+
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#live.clear();
+    this.#internal.clear();
     this.#arena = new Arena(arenaStart, () => false);
     await this.#pool.dispose();
   }
