@@ -41,6 +41,8 @@ export interface TrainerOptions extends AdamWOptions {
   readonly seqLen: number;
   /** Steps planned: the schedule and the dropout's decay go by them. */
   readonly steps: number;
+  /** Share of the training done at a step, in [0, 1], for dropout's decay; default step / steps. */
+  readonly progress?: Schedule;
   /** Batches a step, one after the other; their gradients are averaged. Default 1. */
   readonly accumulate?: number;
   /** Peak learning rate, or a schedule of your own. Default 1e-3. */
@@ -144,9 +146,9 @@ export class Trainer {
 
   /** Forward, backward, update; gives [loss, gradient's length]. */
   #update(batches: readonly Batch[], step: number, learningRate: number): Tensor {
-    const { model, steps, clip = 1, seed = 0 } = this.options;
+    const { model, steps, clip = 1, seed = 0, progress: progressAt = (step: number) => step / steps } = this.options;
     const parameters = [...model.parameters.values()];
-    const progress = Math.min(1, step / steps);
+    const progress = Math.min(1, progressAt(step));
     let losses: Tensor | undefined;
     let totals: Tensor[] = [];
     try {
