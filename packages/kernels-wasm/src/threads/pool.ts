@@ -27,7 +27,7 @@ export class Pool {
   readonly #scratch: Float64Array;
   readonly #timeoutMs: number;
   readonly #maySleep = maySleep();
-  #workers: WorkerHandle[] = [];
+  #workers: readonly WorkerHandle[] = [];
   #failure: DeviceError | undefined;
   #job = 0;
 
@@ -49,6 +49,10 @@ export class Pool {
     return pool;
   }
 
+  get workers(): readonly WorkerHandle[] {
+    return this.#workers;
+  }
+
   /** Threads that share a job, the caller's included. */
   get threads(): number {
     return this.#workers.length + 1;
@@ -61,10 +65,15 @@ export class Pool {
   run(kernel: number, blocks: number, scratch: number, scratchBytes: number): void {
     if (this.#failure) throw this.#failure;
     const run = this.#kernels[kernel];
-    if (blocks === 1 || this.#workers.length === 0) {
-      for (let block = 0; block < blocks; block++) run(block, argumentsAddress, scratch);
-      return;
+    try {
+      if (blocks > 1 && this.#workers.length > 0) this.#share(run, kernel, blocks, scratch, scratchBytes);
+      else for (let block = 0; block < blocks; block++) run(block, argumentsAddress, scratch);
+    } catch (cause) {
+      throw this.#fail('a kernel trapped', cause);
     }
+  }
+
+  #share(run: BlockKernel, kernel: number, blocks: number, scratch: number, scratchBytes: number): void {
     const words = this.#words;
     this.#scratch[0] = scratch;
     this.#scratch[1] = scratchBytes;
@@ -83,14 +92,16 @@ export class Pool {
       Atomics.store(words, c.open, 0);
       this.#waitForWorkers();
     }
-    if (Atomics.load(words, c.failed)) throw this.#fail('a kernel trapped in a worker');
+    if (Atomics.load(words, c.failed)) throw new WebAssembly.RuntimeError('in a worker');
   }
 
   async dispose(): Promise<void> {
     this.#failure ??= new DeviceError('wasm: the backend was disposed');
     Atomics.store(this.#words, c.job, -1);
     Atomics.notify(this.#words, c.job);
-    await Promise.all(this.#workers.splice(0).map((worker) => worker.terminate()));
+    const workers = this.#workers;
+    this.#workers = [];
+    await Promise.all(workers.map((worker) => worker.terminate()));
   }
 
   #waitForWorkers(): void {

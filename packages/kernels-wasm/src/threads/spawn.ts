@@ -13,6 +13,8 @@ export interface WorkerStart {
 export interface WorkerHandle {
   /** Ends it, also in the middle of a block. */
   terminate(): Promise<void>;
+  /** Ends it as a crash would: `onDeath` hears of it. */
+  kill(): Promise<void>;
 }
 
 /** Starts a worker that neither keeps the process alive nor needs a file. `onDeath` hears when it ends other than by `terminate`. */
@@ -27,10 +29,12 @@ export async function spawn(start: WorkerStart, onDeath: (cause: unknown) => voi
     worker.on('error', died);
     worker.on('exit', (code) => died(new Error(`the worker ended with code ${code}`)));
     worker.unref();
+    const kill = async () => void (await worker.terminate());
     return {
-      terminate: async () => {
+      kill,
+      terminate: () => {
         ended = true;
-        await worker.terminate();
+        return kill();
       },
     };
   }
@@ -38,11 +42,16 @@ export async function spawn(start: WorkerStart, onDeath: (cause: unknown) => voi
   const worker = new Worker(url);
   worker.onerror = (event) => died(event);
   worker.postMessage(start);
+  const kill = async () => {
+    worker.terminate();
+    URL.revokeObjectURL(url);
+  };
   return {
-    terminate: async () => {
+    // Browsers say nothing when a worker is terminated.
+    kill: () => kill().then(() => died(new Error('the worker was terminated'))),
+    terminate: () => {
       ended = true;
-      worker.terminate();
-      URL.revokeObjectURL(url);
+      return kill();
     },
   };
 }
