@@ -1,5 +1,5 @@
 import type { Backend, Handle, Kernel, TensorSpec } from './backend.ts';
-import { TensorUseError, UnsupportedError } from './errors.ts';
+import { TensorUseError, UnsupportedError, ValueError } from './errors.ts';
 import { recorder, untaped } from './recorder.ts';
 import { scope } from './scope.ts';
 import { checkLimit, Tensor } from './tensor.ts';
@@ -36,6 +36,8 @@ export interface Op<A> {
   saves?(needs: readonly boolean[], attributes: A): Saved;
   /** Vector-Jacobian product: one gradient an input, undefined where none is needed. */
   vjp?(context: VjpContext<A>): Maybe<Tensor>[];
+  /** Which inputs may be int32, by position; `any` where numbers are only moved. All others must be float. Default: none. */
+  readonly indices?: readonly number[] | 'any';
   /** The output shows the input's buffer under another shape. */
   readonly view?: boolean;
 }
@@ -47,11 +49,16 @@ export function defineOp<A>(op: Op<A>): Op<A> {
 
 /**
  * Runs an operation: checks, then the backend's kernel, or the composition where there is none; records it on the active tape.
- * @throws TensorUseError for tensors of different backends, LimitError, UnsupportedError, and what `op.infer` throws.
+ * @throws TensorUseError for tensors of different backends, ValueError for int32 where float is wanted, LimitError, UnsupportedError, and what `op.infer` throws.
  */
 export function apply<A>(op: Op<A>, inputs: readonly Maybe<Tensor>[], attributes: A, on?: Backend): Tensor[] {
   const backend = commonBackend(op.name, inputs, on);
   const specs = op.infer(inputs, attributes);
+  inputs.forEach((input, i) => {
+    if (input?.dtype === 'int32' && op.indices !== 'any' && !op.indices?.includes(i)) {
+      throw new ValueError(`${op.name}: input ${i}`, 'an int32 tensor', 'a float tensor');
+    }
+  });
   for (const { shape } of specs) checkLimit(op.name, shape, backend);
   const outputs = compute(op, backend, inputs, attributes, specs);
   recorder()?.record(op, attributes, inputs, outputs);

@@ -2,7 +2,7 @@ import { MissingGradientError, ShapeError, TensorUseError } from './errors.ts';
 import type { Maybe, Op, VjpContext } from './op.ts';
 import { add } from './ops/binary.ts';
 import { fill } from './ops/fill.ts';
-import { type Recorder, untaped, withRecorder } from './recorder.ts';
+import { type Recorder, recorder, untaped, withRecorder } from './recorder.ts';
 import { scope, unscoped } from './scope.ts';
 import { checkShape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
@@ -133,8 +133,13 @@ export interface Pullback<T extends readonly Tensor[]> {
   readonly dispose: () => void;
 }
 
-/** Runs `f` under a tape and returns its outputs with the function that pulls gradients back to `wrt`. */
+/**
+ * Runs `f` under a tape and returns its outputs with the function that pulls gradients back to `wrt`.
+ * @throws MissingGradientError inside a function that is itself being differentiated: gradients have no gradients. Within
+ * `untaped` it is allowed, and constant to the outer function.
+ */
 export function vjp<T extends readonly Tensor[]>(f: () => T, wrt: readonly Tensor[]): Pullback<T> {
+  if (recorder()) throw new MissingGradientError('vjp');
   const tape = new Tape(wrt);
   try {
     const outputs = scope(() => withRecorder(tape, f));

@@ -239,6 +239,9 @@ describe('arguments of operations', () => {
       'prefix',
     ],
     ['linearAttention causal prefix', () => linearAttention(q, q, q, { prefix: 2 }), ValueError, 'prefix'],
+    ['float wanted', () => add(zeros(2), ids(2)), ValueError, 'binary: input 1'],
+    ['float table wanted', () => gather(ids(2, 3), ids(2)), ValueError, 'gather: input 0'],
+    ['concat of two types', () => concat([zeros(2), ids(2)], 0), ShapeError, 'concat[1]'],
     ['softmaxAttention', () => softmaxAttention(q, zeros(1, 4, 2, 5), q), ShapeError, 'k'],
   ];
 

@@ -155,6 +155,14 @@ describe('missing gradients', () => {
     );
   });
 
+  it('are told of gradients themselves; within untaped they are constants', async () => {
+    const { x } = fresh();
+    const slope = () => valueAndGrad(() => sum(square(x)), [x]).gradients[0];
+    expect(() => valueAndGrad(() => sum(mul(x, slope())), [x])).toThrow(MissingGradientError);
+    const { gradients } = valueAndGrad(() => sum(mul(x, untaped(slope))), [x]);
+    expect(await numbers(gradients[0])).toEqual([2, -4, 6]);
+  });
+
   it('do not matter off the path', async () => {
     const { backend, x } = fresh();
     const ids = indices(backend, [0, 2, 1]);

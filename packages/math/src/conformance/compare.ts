@@ -6,6 +6,8 @@ export interface Difference {
   readonly normError: number;
   /** max |x - r| / max |r| */
   readonly maxError: number;
+  /** It is a gradient of the case, not an output. */
+  readonly gradient: boolean;
   /** Every number is finite. NaN and infinities fail whatever the reference holds. */
   readonly finite: boolean;
 }
@@ -19,7 +21,7 @@ export function compare(
   values: ArrayLike<number>,
   reference: ArrayLike<number>,
   magnitude = 0,
-): Difference {
+): Omit<Difference, 'gradient'> {
   let [error2, norm2, maxError, maximum] = [0, 0, 0, 0];
   let finite = values.length === reference.length;
   for (let i = 0; i < reference.length; i++) {
@@ -40,5 +42,5 @@ export function compare(
   };
 }
 
-export const within = ({ normError, maxError, finite }: Difference, tolerance: number): boolean =>
+export const within = ({ normError, maxError, finite }: Omit<Difference, 'gradient'>, tolerance: number): boolean =>
   finite && normError <= tolerance && maxError <= tolerance;

@@ -16,7 +16,7 @@ export interface CaseReport {
   readonly backend: string;
   readonly precision: Precision;
   readonly tolerance: number;
-  /** The backend has a kernel of its own for the operation; otherwise it was composed of others. */
+  /** The backend has a kernel of its own for the operation, or none is needed; otherwise it was composed of others. */
   readonly kernel: boolean;
   readonly passed: boolean;
   /** The case is over the backend's limits, for this reason; it then counts neither way. */
@@ -114,7 +114,7 @@ export async function runCase(backend: Backend, opCase: OpCase, reference?: Back
     backend: backend.name,
     precision,
     tolerance,
-    kernel: opCase.op in backend.kernels,
+    kernel: opCase.op === 'reshape' || opCase.op in backend.kernels,
     differences: [],
   };
   const before = backend.memory().buffers;
@@ -122,9 +122,10 @@ export async function runCase(backend: Backend, opCase: OpCase, reference?: Back
   try {
     const expected = await compute(reference ?? float64Backend(), opCase, precision);
     const found = await compute(backend, opCase, precision);
-    const differences = [...expected].map(([name, values]) =>
-      compare(name, found.get(name) ?? [], values, opCase.cancels?.[name]),
-    );
+    const differences = [...expected].map(([name, values]) => ({
+      ...compare(name, found.get(name) ?? [], values, opCase.cancels?.[name]),
+      gradient: name.startsWith('d') && name.slice(1) in opCase.inputs,
+    }));
     const passed = leaked() === 0 && differences.every((difference) => within(difference, tolerance));
     return { ...report, differences, leaked: leaked(), passed };
   } catch (error) {

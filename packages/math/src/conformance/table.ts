@@ -21,10 +21,11 @@ function summarise(reports: readonly CaseReport[]): Cell {
     if (report.skipped !== undefined) cell.skipped++;
     else cell.cases++;
     if (!report.passed) cell.failed++;
-    for (const { name, normError } of report.differences) {
-      // Gradients are named by an inserted `d`; no output's name begins with it.
-      if (name.startsWith('d')) cell.gradient = worst(cell.gradient ?? 0, normError);
-      else cell.value = worst(cell.value, normError);
+    for (const { gradient, finite, normError } of report.differences) {
+      // Reports that were kept as JSON have null for NaN.
+      const error = finite ? normError : Number.NaN;
+      if (gradient) cell.gradient = worst(cell.gradient ?? 0, error);
+      else cell.value = worst(cell.value, error);
     }
   }
   return cell;

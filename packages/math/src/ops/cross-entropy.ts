@@ -15,6 +15,7 @@ const column = (x: Tensor): Tensor => reshape(x, [x.size, 1]);
 
 const crossEntropyOp = defineOp<OpAttributes['crossEntropy']>({
   name: 'crossEntropy',
+  indices: [1],
   infer: ([logits, targets]) => {
     checkRank('logits', logits!.shape, 2);
     checkTargets(targets!, logits!.shape[0]);
@@ -33,6 +34,7 @@ const crossEntropyOp = defineOp<OpAttributes['crossEntropy']>({
 
 const crossEntropyBackwardOp = defineOp<OpAttributes['crossEntropyBackward']>({
   name: 'crossEntropyBackward',
+  indices: [1],
   infer: ([logits]) => [{ shape: logits!.shape, dtype: 'float' }],
   compose: ([logits, targets, logSum, dy]) => {
     const probabilities = exp(sub(logits!, column(logSum!)));
@@ -61,6 +63,7 @@ const blocksOf = (x: Tensor, weight: Tensor): [number, number][] => {
 
 const linearCrossEntropyOp = defineOp<OpAttributes['linearCrossEntropy']>({
   name: 'linearCrossEntropy',
+  indices: [2],
   infer: ([x, weight, targets]) => {
     checkRank('x', x!.shape, 2);
     checkRank('weight', weight!.shape, 2);
@@ -91,6 +94,7 @@ const linearCrossEntropyOp = defineOp<OpAttributes['linearCrossEntropy']>({
 
 const linearCrossEntropyBackwardOp = defineOp<OpAttributes['linearCrossEntropyBackward']>({
   name: 'linearCrossEntropyBackward',
+  indices: [2],
   infer: ([x, weight]) => [x!, weight!].map(({ shape }) => ({ shape, dtype: 'float' })),
   compose: ([x, weight, targets, logSum, dy]) => {
     let dWeight: Tensor | undefined;

@@ -10,6 +10,7 @@ const checkIndices = (dtype: string) => {
 
 const gatherOp = defineOp<OpAttributes['gather']>({
   name: 'gather',
+  indices: [1],
   infer: ([table, indices]) => {
     checkRank('table', table!.shape, 2);
     checkIndices(indices!.dtype);
@@ -27,6 +28,7 @@ export const gather = (table: Tensor, indices: Tensor): Tensor => apply(gatherOp
 
 const scatterAddOp = defineOp<OpAttributes['scatterAdd']>({
   name: 'scatterAdd',
+  indices: [0],
   infer: ([indices, rows], { rows: count }) => {
     checkIndices(indices!.dtype);
     const width = rows!.shape.at(-1)!;
@@ -43,6 +45,7 @@ export const scatterAdd = (indices: Tensor, rows: Tensor, count: number): Tensor
 
 const oneHotOp = defineOp<OpAttributes['oneHot']>({
   name: 'oneHot',
+  indices: [0],
   infer: ([indices], { depth }) => {
     checkIndices(indices!.dtype);
     return [{ shape: [...indices!.shape, depth], dtype: 'float' }];

@@ -9,6 +9,7 @@ const withExtent = (shape: Shape, axis: number, extent: number): Shape =>
 
 const reshapeOp = defineOp<{ readonly shape: Shape }>({
   name: 'reshape',
+  indices: 'any',
   view: true,
   infer: ([x], { shape }) => {
     checkExtents('shape', shape);
@@ -27,6 +28,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 const transposeOp = defineOp<OpAttributes['transpose']>({
   name: 'transpose',
+  indices: 'any',
   infer: ([x], { permutation }) => {
     if (permutation.length !== x!.shape.length || new Set(permutation).size !== permutation.length) {
       throw new ShapeError('permutation', permutation, `an ordering of ${x!.shape.length} axes`);
@@ -47,6 +49,7 @@ export const transpose = (x: Tensor, permutation: readonly number[] = x.shape.ma
 
 const sliceOp = defineOp<OpAttributes['slice']>({
   name: 'slice',
+  indices: 'any',
   infer: ([x], { axis, start, end }) => {
     const extent = x!.shape[axis];
     if (!(Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= extent)) {
@@ -68,6 +71,7 @@ export function slice(x: Tensor, axis: number, start: number, end: number): Tens
 
 const padOp = defineOp<OpAttributes['pad']>({
   name: 'pad',
+  indices: 'any',
   infer: ([x], { axis, before, after }) => {
     if (!(Number.isInteger(before) && Number.isInteger(after) && before >= 0 && after >= 0)) {
       throw new ShapeError('pad', [before, after], 'integers >= 0');
@@ -87,6 +91,7 @@ export function pad(x: Tensor, axis: number, before: number, after: number): Ten
 
 const concatOp = defineOp<OpAttributes['concat']>({
   name: 'concat',
+  indices: 'any',
   infer: (inputs, { axis }) => {
     const [first] = inputs;
     if (!first) throw new ShapeError('concat', 0, 'at least one tensor');
@@ -101,6 +106,8 @@ const concatOp = defineOp<OpAttributes['concat']>({
           `the extents of [${first.shape.join(', ')}] but along axis ${axis}`,
         );
       }
+      if (input!.dtype !== first.dtype)
+        throw new ShapeError(`concat[${i}]`, input!.dtype, `${first.dtype}, as the first`);
     }
     const extent = inputs.reduce((total, input) => total + input!.shape[axis], 0);
     return [{ shape: withExtent(first.shape, axis, extent), dtype: first.dtype }];
