@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 const entries: Readonly<Record<string, () => Promise<unknown>>> = {
   '@linattn/math': () => import('../src/index.ts'),
   '@linattn/math/attention': () => import('../src/attention/index.ts'),
+  '@linattn/math/conformance': () => import('../src/conformance/index.ts'),
   '@linattn/math/features': () => import('../src/features/index.ts'),
 };
 
@@ -36,5 +37,5 @@ it.each(snippets.map((code, i) => [i, code] as const))("the README's snippet %i 
 });
 
 it('the README has snippets', () => {
-  expect(snippets.length).toBe(3);
+  expect(snippets.length).toBe(4);
 });
