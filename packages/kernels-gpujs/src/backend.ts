@@ -1,7 +1,8 @@
-import { type Backend, type Handle, LimitError, type TensorSpec, UnsupportedError, ValueError } from '@linattn/math';
+import { type Backend, type Handle, LimitError, type TensorSpec, ValueError } from '@linattn/math';
 import type { Buffer } from './buffer.ts';
 import type { Device } from './devices/device.ts';
 import { HostDevice } from './devices/host.ts';
+import { ResidentDevice } from './devices/resident.ts';
 import { type GpujsModule, loadGpujs } from './gpujs.ts';
 import { kernelsOn } from './kernels/index.ts';
 import { type Mode, modes } from './modes.ts';
@@ -32,7 +33,7 @@ export interface GpujsBackend extends Backend {
 
 /**
  * Opens gpu.js in one mode and builds linattn's operations on it.
- * @throws ValueError for an unknown mode, UnsupportedError where the mode does not work here, DeviceError when gpu.js is
+ * @throws ValueError for an unknown mode where the mode does not work here, DeviceError when gpu.js is
  * missing or fails.
  */
 export async function createGpujsBackend(options: GpujsBackendOptions): Promise<GpujsBackend> {
@@ -45,7 +46,7 @@ export async function createGpujsBackend(options: GpujsBackendOptions): Promise<
   if (mode === 'cpu' || mode === 'webasm') {
     return backendOn(new HostDevice(gpujs, { mode, maxKernels, maxPooledBytes, privateHooks }));
   }
-  throw new UnsupportedError('gpujs', `mode ${mode}`);
+  return backendOn(await ResidentDevice.open(gpujs, { mode, maxKernels }));
 }
 
 function backendOn(device: Device): GpujsBackend {
@@ -65,7 +66,7 @@ function backendOn(device: Device): GpujsBackend {
       const array = device.allocate(values.length);
       array.set(values);
       if (dtype === 'int32') checkIndices(values);
-      return device.upload(array);
+      return device.upload(array, dtype === 'int32');
     },
     async download(handle: Handle, { dtype }: TensorSpec) {
       const values = await device.read(handle as Buffer);

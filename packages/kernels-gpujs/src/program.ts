@@ -1,3 +1,5 @@
+import type { MathText } from './math-text.ts';
+
 /** Extents of an array or of the threads: x runs fastest. */
 export type Extents = readonly [x: number, y: number, z: number];
 
@@ -10,6 +12,7 @@ export interface Thread {
   readonly z: string;
   /** [0], or [0, 1, 2, 3] where a thread computes four rows that share a load. */
   readonly lanes: readonly number[];
+  readonly math: MathText;
   /** The output row of a lane: y itself, or the block's. */
   row(lane: number): string;
 }
@@ -36,6 +39,9 @@ export function float(value: number): string {
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
+/** Declares an integer local: gpu.js takes one for an integer only after `++`. */
+export const integer = (name: string, value: string): string => `let ${name}=0; ${name}++; ${name}=${value};`;
+
 /** One line a lane, joined. */
 export const each = ({ lanes }: Thread, line: (lane: number) => string): string => lanes.map(line).join(' ');
 
@@ -49,5 +55,5 @@ export function returns({ lanes }: Thread, value: (lane: number) => string): str
 
 const key = (extents: Extents): string => extents.join('x');
 
-export const keyOf = ({ name, inputs, output }: Program): string =>
-  `${name}|${Object.values(inputs).map(key).join(',')}>${key(output)}`;
+export const keyOf = ({ name, inputs, numbers = [], output }: Program): string =>
+  `${name}|${numbers}|${Object.values(inputs).map(key).join(',')}>${key(output)}`;

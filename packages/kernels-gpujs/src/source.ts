@@ -1,3 +1,4 @@
+import type { MathText } from './math-text.ts';
 import type { Extents, Program, Thread } from './program.ts';
 
 /** How a mode wants its kernels written. */
@@ -11,6 +12,7 @@ export interface Dialect {
   readonly rowsPerThread: 1 | 4;
   /** (n, 1, 1) becomes one-dimensional: WebGPU then folds what is over its limit of workgroups. */
   readonly flatOutput: boolean;
+  readonly math: MathText;
 }
 
 /** A program's text and extents in one mode. */
@@ -45,6 +47,7 @@ export function sourceOf(program: Program, dialect: Dialect): Source {
     x,
     y,
     z,
+    math: dialect.math,
     lanes: blocked ? fourLanes : [0],
     row: (lane) => (!blocked ? y : ragged ? `r+${lane}` : `${y}*4+${lane}`),
   };

@@ -8,8 +8,8 @@ export interface Device {
   readonly mode: Mode;
   /** Results are plain arrays, there at once: rows may be moved without a kernel. */
   readonly hostArrays: boolean;
-  /** Takes over `values`. */
-  upload(values: Float32Array): Buffer;
+  /** Takes over `values`; `keep`: they stay on the host too (indices). */
+  upload(values: Float32Array, keep?: boolean): Buffer;
   /** An array of unknown contents to fill (host modes), from the pool. */
   allocate(size: number): Float32Array;
   /** @param numbers values of `program.numbers`. */

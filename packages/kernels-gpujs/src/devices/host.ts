@@ -1,6 +1,7 @@
 import { type BackendMemory, DeviceError, LinattnError } from '@linattn/math';
 import { Buffer } from '../buffer.ts';
 import type { GpuInstance, Gpujs, GpuKernel } from '../gpujs.ts';
+import { mathTexts } from '../math-text.ts';
 import { keyOf, type Program, volume } from '../program.ts';
 import { type Dialect, type Source, sourceOf, unblock } from '../source.ts';
 import { checkMode, checkSizes, createKernel, destroyKernel } from './compile.ts';
@@ -28,8 +29,8 @@ interface Compiled {
 }
 
 const dialects: Record<HostOptions['mode'], Dialect> = {
-  cpu: { threads: 'hoisted', rowsPerThread: 1, flatOutput: false },
-  webasm: { threads: 'direct', rowsPerThread: 4, flatOutput: false },
+  cpu: { threads: 'hoisted', rowsPerThread: 1, flatOutput: false, math: mathTexts.native },
+  webasm: { threads: 'direct', rowsPerThread: 4, flatOutput: false, math: mathTexts.webasm },
 };
 
 /** The modes whose numbers are plain arrays: gpu.js's own JavaScript, and the WebAssembly that it generates. */

@@ -5,16 +5,18 @@ import { collapse, coordinates, offset, threadsOf } from '../strides.ts';
 import { binaryBodies, unaryBodies } from './functions.ts';
 import { bufferOf } from './handles.ts';
 
-const flat = (name: string, size: number, statements: string): Program => ({
-  name,
-  inputs: { a: [size, 1, 1] },
-  output: [size, 1, 1],
-  body: ({ x }) => `const x=a[${x}]; ${statements} return y;`,
-});
-
 export const unary =
   (device: Device): Kernel<OpAttributes['unary']> =>
-  ([x], { fn }, [out]) => [device.run(flat(fn, sizeOf(out.shape), unaryBodies[fn]), [bufferOf(x)])];
+  ([x], { fn }, [out]) => {
+    const size = sizeOf(out.shape);
+    const program: Program = {
+      name: fn,
+      inputs: { a: [size, 1, 1] },
+      output: [size, 1, 1],
+      body: ({ x, math }) => `const x=a[${x}]; ${unaryBodies[fn](math)} return y;`,
+    };
+    return [device.run(program, [bufferOf(x)])];
+  };
 
 export const affine =
   (device: Device): Kernel<OpAttributes['affine']> =>
@@ -45,7 +47,7 @@ export const binary =
       body: (thread) => {
         const at = coordinates(walk, thread);
         const [left, right] = walk.strides.map((strides) => offset(at, strides));
-        return `const x=a[${left}]; const g=b[${right}]; ${binaryBodies[fn]} return y;`;
+        return `const x=a[${left}]; const g=b[${right}]; ${binaryBodies[fn](thread.math)} return y;`;
       },
     };
     return [device.run(program, [bufferOf(x), bufferOf(y)])];
@@ -55,5 +57,13 @@ export const fill =
   (device: Device): Kernel<OpAttributes['fill']> =>
   (_, { value }, [out]) => {
     const size = sizeOf(out.shape);
-    return [device.upload(device.allocate(size).fill(value))];
+    if (device.hostArrays) return [device.upload(device.allocate(size).fill(value))];
+    const program: Program = {
+      name: 'fill',
+      inputs: {},
+      numbers: ['value'],
+      output: [size, 1, 1],
+      body: () => 'return value;',
+    };
+    return [device.run(program, [], [value])];
   };

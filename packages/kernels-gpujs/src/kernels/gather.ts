@@ -1,6 +1,6 @@
 import type { Kernel, OpAttributes } from '@linattn/math';
 import type { Device } from '../devices/device.ts';
-import type { Program } from '../program.ts';
+import { integer, type Program } from '../program.ts';
 import { bufferOf } from './handles.ts';
 
 export const gather =
@@ -14,7 +14,7 @@ export const gather =
       output: [width, count, 1],
       // A float holds the index exactly; the array is read only where it is inside.
       body: ({ x, y }) => `
-        let s=0.0; let row=0; row++; row=at[${y}];
+        let s=0.0; ${integer('row', `at[${y}]`)}
         if (row>=0) { if (row<${rows}) { s=a[0][row][${x}]; } }
         return s;`,
     };
@@ -30,15 +30,16 @@ export const scatterAdd =
   ([indices, source], { rows }) => {
     const count = indices!.size;
     const width = source!.shape.at(-1)!;
-    const [starts, order] = sorted(bufferOf(indices).host!, rows);
+    const [starts, order] = sorted(device, bufferOf(indices).host!, rows);
     const [from, list] = [device.upload(starts), device.upload(order)];
     const program: Program = {
       name: 'scatterAdd',
       inputs: { a: [width, count, 1], from: [rows + 1, 1, 1], list: [count, 1, 1] },
       output: [width, rows, 1],
       body: ({ x, y }) => `
-        let s=0.0; let end=0; end++; end=from[${y}+1]; let row=0; row++;
-        for (let i=from[${y}]; i<end; i+=1) { row=list[i]; s+=a[0][row][${x}]; }
+        ${integer('first', `from[${y}]`)} ${integer('steps', `from[${y}+1]`)} steps=steps-first;
+        ${integer('row', '0')}
+        let s=0.0; for (let i=0; i<steps; i++) { row=list[first+i]; s+=a[0][row][${x}]; }
         return s;`,
     };
     const result = device.run(program, [bufferOf(source), from, list]);
@@ -48,12 +49,12 @@ export const scatterAdd =
   };
 
 /** Positions in the order of their index, and where each index's run starts. Indices outside are left out. */
-function sorted(indices: Float32Array, rows: number): [starts: Float32Array, order: Float32Array] {
-  const starts = new Float32Array(rows + 1);
+function sorted(device: Device, indices: Float32Array, rows: number): [starts: Float32Array, order: Float32Array] {
+  const starts = device.allocate(rows + 1).fill(0);
   for (const row of indices) if (row >= 0 && row < rows) starts[row + 1]++;
   for (let row = 0; row < rows; row++) starts[row + 1] += starts[row];
   const next = starts.slice();
-  const order = new Float32Array(indices.length);
+  const order = device.allocate(indices.length).fill(0);
   indices.forEach((row, at) => {
     if (row >= 0 && row < rows) order[next[row]++] = at;
   });

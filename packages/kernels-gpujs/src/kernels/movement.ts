@@ -30,8 +30,19 @@ export const transpose =
   ([x], { permutation }, [out]) => {
     const strides = stridesOf(x!.shape);
     const order = permutation.map((axis) => strides[axis]);
+    const { host } = bufferOf(x);
+    if (host && !device.hostArrays) return [device.upload(inOrder(host, out.shape, order), true)];
     return [device.run(strided('transpose', x!.size, out.shape, order), [bufferOf(x)])];
   };
+
+/** Indices that the host knows too are moved there. */
+function inOrder(from: Float32Array, shape: Shape, strides: readonly number[]): Float32Array {
+  const own = stridesOf(shape);
+  return from.map((_, at) => {
+    const offsets = shape.map((extent, axis) => (Math.floor(at / own[axis]) % extent) * strides[axis]);
+    return from[offsets.reduce((sum, offset) => sum + offset, 0)];
+  });
+}
 
 /** Copies runs of a row-major array: `count` of them, `length` long. */
 function copyRuns(
@@ -64,7 +75,7 @@ export function sliceRows(
   if (source.host) {
     const result = device.allocate(outer * length);
     copyRuns(source.host, width, start, result, length, 0, length, outer);
-    return device.upload(result);
+    return device.upload(result, true);
   }
   const program: Program = {
     name: `slice ${start}`,
@@ -87,7 +98,7 @@ export function joinRows(device: Device, parts: readonly Buffer[], outer: number
       copyRuns(host!, widths[i], 0, result, total, at, widths[i], outer);
       at += widths[i];
     });
-    return device.upload(result);
+    return device.upload(result, true);
   }
   // Two at a time, from the left.
   let current = parts[0];
@@ -118,7 +129,7 @@ export const pad =
     if (source.host) {
       const result = device.allocate(outer * to).fill(0);
       copyRuns(source.host, length, 0, result, to, start, length, outer);
-      return [device.upload(result)];
+      return [device.upload(result, true)];
     }
     const program: Program = {
       name: `pad ${start}`,

@@ -1,7 +1,6 @@
-import { type Extents, each, type Program, returns, sums, type Thread } from '../../program.ts';
+import { type Extents, each, integer, type Program, returns, sums, type Thread } from '../../program.ts';
 import { quotient } from '../../strides.ts';
 import { summing } from '../matmul.ts';
-import { integer } from './plan.ts';
 
 /** Products of the rows of a chunk with each other, where row i sees row j <= i; 0 elsewhere. [Z][chunk][chunk] */
 export function scores(width: number, chunk: number, depth: number): Program {

@@ -1,4 +1,4 @@
-import type { Extents } from '../../program.ts';
+import { type Extents, integer } from '../../program.ts';
 import { quotient } from '../../strides.ts';
 
 /** What all kernels of one call of attention share. */
@@ -99,9 +99,6 @@ export const tokenExtents = ({ batch, heads }: Sizes, { length }: Piece, width: 
   heads,
   batch * length,
 ];
-
-/** Declares an integer: gpu.js takes a local for one only after `++`. */
-export const integer = (name: string, value: string): string => `let ${name}=0; ${name}++; ${name}=${value};`;
 
 /**
  * Statements that turn a thread's row `y` of chunk `z` into `head`, `at` (the token's row in [B · N]) and `inside`, 1 where the

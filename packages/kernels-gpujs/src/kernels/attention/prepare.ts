@@ -1,6 +1,6 @@
-import type { Program, Thread } from '../../program.ts';
+import { integer, type Program, type Thread } from '../../program.ts';
 import { quotient } from '../../strides.ts';
-import { integer, type Piece, rows, type Sizes, tokenExtents, tokenOf } from './plan.ts';
+import { type Piece, rows, type Sizes, tokenExtents, tokenOf } from './plan.ts';
 
 // From tensors [B, N, H, ·] to rows [Z][chunk][·]: heads first, cut into chunks, with zeros after the last token, so that no
 // kernel after these has an edge to mind.

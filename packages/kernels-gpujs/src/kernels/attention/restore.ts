@@ -1,6 +1,6 @@
-import type { Program } from '../../program.ts';
+import { integer, type Program } from '../../program.ts';
 import { quotient } from '../../strides.ts';
-import { integer, type Piece, rows, type Sizes, tokenExtents } from './plan.ts';
+import { type Piece, rows, type Sizes, tokenExtents } from './plan.ts';
 
 // From rows [Z][chunk][·] back to the tokens of a piece, [B, count, H, ·].
 

@@ -1,6 +1,6 @@
-import type { Program } from '../../program.ts';
+import { integer, type Program } from '../../program.ts';
 import { quotient } from '../../strides.ts';
-import { chunkStates, headStates, integer, outerStates, type Piece, type Sizes } from './plan.ts';
+import { chunkStates, headStates, outerStates, type Piece, type Sizes } from './plan.ts';
 
 /** Chunks of a group in the two-level prefix sum. */
 export const groupOf = (chunks: number): number => Math.ceil(Math.sqrt(chunks));
