@@ -120,11 +120,13 @@ describe('training', () => {
     expect(backend.memory().buffers).toBe(trainer.options.model.parameters.size);
   });
 
-  test('what is held for backward does not grow with layers beyond the saved tensors', async () => {
-    const peakOf = async (layers: number) => {
+  describe('the most memory in use', () => {
+    const rows = { batchSize: 1, seqLen: 64, steps: 1 };
+    /** Bytes beyond those there at the start, at their highest among the uploads of a run; and bytes of parameters. */
+    const peakOf = async (layers: number, run: (trainer: Trainer) => Promise<unknown>) => {
       const backend = float64Backend();
+      const { upload } = backend;
       let peak = 0;
-      const upload = backend.upload;
       const watched = Object.assign(backend, {
         upload: (...call: Parameters<typeof upload>) => {
           peak = Math.max(peak, backend.memory().bytes);
@@ -132,12 +134,25 @@ describe('training', () => {
         },
       });
       const model = tinyModel({ layers }, 1, watched);
-      await new Trainer({ model, data, batchSize: 1, seqLen: 64, steps: 1 }).step();
-      return peak;
+      const parameters = backend.memory().bytes;
+      const trainer = new Trainer({ model, data, ...rows });
+      const before = backend.memory().bytes;
+      await run(trainer);
+      return { peak: peak - before, parameters };
     };
-    const [two, four] = [await peakOf(2), await peakOf(4)];
-    // 64 tokens; a layer saves 7 rows of E = 8 (x, two norms, q, k, v, o), two of 12 and a few numbers a token.
-    expect((four - two) / 2 / 64 / 8).toBeLessThan(7 * 8 + 2 * 12 + 40);
+
+    test('in evaluation, is that of one layer', async () => {
+      const evaluate = (trainer: Trainer) => trainer.evaluate(sequentialWindows(cycle.slice(0, 65)));
+      const [two, four] = [await peakOf(2, evaluate), await peakOf(4, evaluate)];
+      expect(four.peak).toBe(two.peak);
+    });
+
+    test('in training, grows by what a layer saves', async () => {
+      const [two, four] = [await peakOf(2, (trainer) => trainer.step()), await peakOf(4, (trainer) => trainer.step())];
+      // 64 tokens: seven rows of 8 (x, two norms, q, k, v, o), two of 12, g and the norms' statistics.
+      const saved = 8 * (64 * (7 * 8 + 2 * 12 + 2 + 4) + 3);
+      expect((four.peak - two.peak) / 2).toBe(saved);
+    });
   });
 });
 
