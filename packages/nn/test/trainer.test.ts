@@ -3,10 +3,12 @@ import { describe, expect, test } from 'vitest';
 import {
   DivergedError,
   type GPTNeoXOptions,
+  type LossOptions,
   labelled,
   SequenceClassifier,
   sampledWindows,
   sequentialWindows,
+  type TrainableModel,
   Trainer,
   type TrainerOptions,
   withPrefix,
@@ -96,6 +98,37 @@ describe('training', () => {
     expect(Math.abs(moved)).toBeCloseTo(2e-2 / 5, 5);
   });
 
+  test('each batch of each step draws noise of its own, by seed and progress', async () => {
+    const model = tinyModel({ layers: 1 });
+    const seen: LossOptions[] = [];
+    const watched: TrainableModel = {
+      backend: model.backend,
+      config: model.config,
+      targetSize: model.targetSize,
+      parameters: model.parameters,
+      loss: (tokens, targets, options = {}) => {
+        seen.push(options);
+        return model.loss(tokens, targets, options);
+      },
+    };
+    const trainer = new Trainer({ model: watched, data, batchSize: 1, seqLen: 4, steps: 4, accumulate: 2, seed: 6 });
+    await trainer.step();
+    await trainer.step();
+    const context = { training: true, seed: 6 };
+    expect(seen).toMatchObject([
+      { ...context, step: 0, progress: 0 },
+      { ...context, step: 1, progress: 0 },
+      { ...context, step: 2, progress: 0.25 },
+      { ...context, step: 3, progress: 0.25 },
+    ]);
+    await trainer.evaluate(sequentialWindows([1, 2, 3]));
+    expect(seen.at(-1)?.training).toBeFalsy();
+    trainer.dispose();
+    const late = new Trainer({ ...trainer.options, progress: () => 0.75 });
+    await late.step();
+    expect(seen.at(-1)).toMatchObject({ progress: 0.75 });
+  });
+
   test('steps may be queued without waiting for results', async () => {
     const expected = await losses(trainerOf(), 3);
     const trainer = trainerOf();
@@ -106,7 +139,7 @@ describe('training', () => {
   test('memory stays flat over 200 steps', async () => {
     const trainer = trainerOf(
       { layers: 1, dropout: { mode: 'matched', rate: 0.1 } },
-      { batchSize: 1, seqLen: 4, steps: 200, accumulate: 2 },
+      { batchSize: 1, seqLen: 4, steps: 200 },
     );
     const { backend } = trainer.options.model;
     const before = backend.memory();
