@@ -5,6 +5,11 @@ export type Availability =
   | { readonly ok: true; readonly detail: string }
   | { readonly ok: false; readonly reason: string };
 
+export interface BackendOptions {
+  /** Threads that compute, on backends that have them. Default: one a processor. */
+  readonly threads?: number;
+}
+
 /** A backend that the command line knows. Its package is imported only when it is asked for. */
 export interface BackendEntry {
   readonly name: string;
@@ -13,20 +18,23 @@ export interface BackendEntry {
   readonly automatic: boolean;
   /** Finds out whether it works on this machine; must not throw. */
   available(): Promise<Availability>;
-  create(): Promise<Backend>;
+  create(options?: BackendOptions): Promise<Backend>;
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Creates the backend, runs a small product on it and gives it back: the only proof that it works. */
-async function probe(create: () => Promise<Backend>, detail: string): Promise<Availability> {
+async function probe<B extends Backend>(
+  create: () => Promise<B>,
+  detail: (backend: B) => string,
+): Promise<Availability> {
   try {
     const backend = await create();
     try {
       const { matmul, tensor } = await import('@linattn/math');
       const product = matmul(tensor(backend, [1, 2, 3, 4], [2, 2]), tensor(backend, [5, 6, 7, 8], [2, 2]));
       const values = [...(await product.read())];
-      if (values.join() === '19,22,43,50') return { ok: true, detail };
+      if (values.join() === '19,22,43,50') return { ok: true, detail: `${backend.dtype}, ${detail(backend)}` };
       return { ok: false, reason: `it computes wrongly: [1 2; 3 4] [5 6; 7 8] gave ${values.join(' ')}` };
     } finally {
       await backend.dispose();
@@ -45,13 +53,27 @@ function gpujs(mode: 'webasm' | 'cpu', summary: string): BackendEntry {
     name: `gpujs-${mode}`,
     summary,
     automatic: true,
-    available: () => probe(create, 'float32, one thread'),
+    available: () => probe(create, () => 'one thread'),
     create,
   };
 }
 
+const wasm: BackendEntry = {
+  name: 'wasm',
+  summary: 'WebAssembly with SIMD and threads, written for this',
+  automatic: true,
+  available: () => probe(createWasm, ({ threads, build }) => `${threads} threads, ${build} SIMD`),
+  create: createWasm,
+};
+
+async function createWasm(options: BackendOptions = {}) {
+  const { createWasmBackend } = await import('@linattn/kernels-wasm');
+  return createWasmBackend(options);
+}
+
 /** In the order that `auto` tries them: the fastest first. A new backend is one more entry. */
 export const backends: readonly BackendEntry[] = [
+  wasm,
   gpujs('webasm', 'gpu.js: WebAssembly with SIMD'),
   gpujs('cpu', 'gpu.js: plain JavaScript'),
   {
@@ -80,11 +102,11 @@ export function findBackend(name: string): BackendEntry {
  * Opens a backend by name, or the first that works for `auto`.
  * @throws UsageError, BackendUnavailableError with the reason.
  */
-export async function openBackend(name: string): Promise<Backend> {
+export async function openBackend(name: string, options: BackendOptions = {}): Promise<Backend> {
   const named = name === 'auto' ? undefined : findBackend(name);
   for (const entry of named ? [named] : backends.filter(({ automatic }) => automatic)) {
     const availability = await entry.available();
-    if (availability.ok) return entry.create();
+    if (availability.ok) return entry.create(options);
     if (named) throw new BackendUnavailableError(name, availability.reason);
   }
   throw new BackendUnavailableError(name, 'no backend works here; `linattn doctor` says why');

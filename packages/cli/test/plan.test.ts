@@ -10,7 +10,6 @@ test('by steps: warm-up, cosine, floor, whatever the time', () => {
   expect(plan.learningRate(9)).toBeGreaterThan(0.97);
   expect(plan.learningRate(50)).toBeCloseTo(0.55, 12);
   expect(plan.learningRate(100)).toBeCloseTo(0.1, 12);
-  expect(plan.expectedSteps(7)).toBe(100);
 });
 
 test('by time: progress and rate follow the clock, the time of former processes included', () => {
@@ -21,7 +20,6 @@ test('by time: progress and rate follow the clock, the time of former processes 
     expect(plan.seconds).toBeCloseTo(60, 9);
     expect(plan.progress(20)).toBeCloseTo(0.5, 9);
     expect(plan.learningRate(20)).toBeCloseTo(0.55, 9);
-    expect(plan.expectedSteps(20)).toBe(40);
     expect(plan.secondsLeft(20)).toBeCloseTo(60, 9);
     vi.advanceTimersByTime(100_000);
     expect(plan.progress(21)).toBe(1);

@@ -20,6 +20,7 @@ interface GenerateCommandOptions extends SamplingOptions {
   readonly maxTokens: number;
   readonly seed: number;
   readonly backend: string;
+  readonly threads?: number;
   readonly quiet?: boolean;
 }
 
@@ -49,6 +50,7 @@ export function generateCommand(exit: (code: number) => void): Command {
     .addOption(option('--top-p <p>', 'choose from the fewest tokens whose probabilities reach p', parse.shareOrOne))
     .addOption(option('--seed <n>', 'equal seeds give equal texts', parse.integer, 1))
     .addOption(new Option('--backend <name>', backendNames.join(' | ')).default('auto'))
+    .addOption(option('--threads <n>', 'threads of the backend wasm (default: one a processor)', parse.count))
     .option('-q, --quiet', 'nothing but the text')
     .action(async (options: GenerateCommandOptions) => {
       exit(await runGenerate(options));
@@ -61,7 +63,7 @@ async function runGenerate(options: GenerateCommandOptions): Promise<number> {
   const terminal = new Terminal();
   using interrupt = new Interrupt();
   const { tokenizer, load, name } = await findModel(options);
-  const backend = await openBackend(options.backend);
+  const backend = await openBackend(options.backend, { threads: options.threads });
   try {
     const model = await load(backend);
     try {

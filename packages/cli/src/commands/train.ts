@@ -26,6 +26,7 @@ interface TrainOptions {
   readonly stories: number;
   readonly tokenizer: string;
   readonly backend: string;
+  readonly threads?: number;
   readonly layers: number;
   readonly hidden: number;
   readonly heads: number;
@@ -60,7 +61,7 @@ interface TrainOptions {
 const defaultMinutes = 2.5;
 
 /** What may be said again when a run is resumed; all else is the run's own. */
-const freeOnResume = new Set(['backend', 'resume', 'prompt', 'storyTokens', 'quiet', 'saveEvery']);
+const freeOnResume = new Set(['backend', 'threads', 'resume', 'prompt', 'storyTokens', 'quiet', 'saveEvery']);
 
 export function trainCommand(exit: (code: number) => void): Command {
   const option = <T>(
@@ -131,6 +132,7 @@ export function trainCommand(exit: (code: number) => void): Command {
     )
     .optionsGroup('Training:')
     .addOption(new Option('--backend <name>', backendNames.join(' | ')).default('auto'))
+    .addOption(option('--threads <n>', 'threads of the backend wasm (default: one a processor)', parse.count))
     .addOption(option('--steps <n>', 'updates', parse.count))
     .addOption(
       option(
@@ -172,7 +174,7 @@ async function train(options: TrainOptions, command: Command): Promise<number> {
   const { settings, corpus, tokenizer, folder, resume } = prepared;
   terminal.clearStatus();
   if (interrupt.requested) throw new InterruptedError();
-  const backend = await openBackend(options.backend);
+  const backend = await openBackend(options.backend, { threads: options.threads });
   try {
     describeRun(terminal, prepared, backend);
     const result = await runSession({ settings, corpus, tokenizer, backend, folder, terminal, interrupt, resume });

@@ -33,13 +33,6 @@ export class Plan {
     return rising * (floor + (peak - floor) * 0.5 * (1 + Math.cos(Math.PI * this.progress(step))));
   }
 
-  /** How many steps the run will have, as far as can be told now. */
-  expectedSteps(step: number): number {
-    const { steps, minutes } = this.#settings;
-    if (!minutes && steps) return steps;
-    return Math.max(step + 1, Math.round(step / Math.max(this.progress(step), 1e-6)));
-  }
-
   secondsLeft(step: number): number {
     const progress = this.progress(step);
     const { steps, minutes } = this.#settings;

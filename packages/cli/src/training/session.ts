@@ -78,22 +78,19 @@ class Session {
     this.#plan = plan;
     this.#log = new RunLog(folder.logPath);
     this.#validation = sequentialWindows(wholeBatches(corpus.validation, batchSize * seqLen));
-    let trainer: Trainer | undefined;
-    trainer = new Trainer({
+    this.trainer = new Trainer({
       model,
       data: sampledWindows(corpus.training, { seed }),
       batchSize,
       seqLen,
-      // Read at every step: where minutes decide, the number of steps is known better and better.
-      get steps() {
-        return plan.expectedSteps(trainer?.steps ?? 0);
-      },
+      // Where minutes decide, nobody knows how many steps there will be.
+      steps: settings.steps ?? Number.MAX_SAFE_INTEGER,
+      progress: (step) => plan.progress(step),
       learningRate: (step) => plan.learningRate(step),
       weightDecay,
       clip,
       seed,
     });
-    this.trainer = trainer;
   }
 
   async run(): Promise<SessionResult> {
