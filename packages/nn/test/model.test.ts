@@ -72,6 +72,11 @@ describe('fresh parameters', () => {
       // Exact in float32: every backend starts from the same numbers.
       expect(Float64Array.from(Float32Array.from(values))).toEqual(values);
     }
+    // Draws go by name: no two parameters share them, and a layer's do not depend on how many there are.
+    const [first, second] = [0, 1].map((layer) => `gpt_neox.layers.${layer}.mlp.dense_h_to_4h.weight`);
+    expect(await one.parameters.get(second)!.read()).not.toEqual(await one.parameters.get(first)!.read());
+    const shallow = GPTNeoX.init(float64Backend(), { ...shape, layers: 1 }, { seed: 1 });
+    expect(await shallow.parameters.get(first)!.read()).toEqual(await one.parameters.get(first)!.read());
     const name = 'gpt_neox.embed_in.weight';
     expect(await other.parameters.get(name)!.read()).not.toEqual(await one.parameters.get(name)!.read());
   });
