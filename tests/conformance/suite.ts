@@ -12,7 +12,11 @@ export interface SuiteOptions {
  * The whole conformance kit on one backend, a test a case. The reports are kept for the table in FEATURES.md.
  * @param column the backend's column in that table, and the file that the reports are kept in.
  */
-export function conformanceSuite(column: string, create: () => Backend | Promise<Backend>, options: SuiteOptions = {}): void {
+export function conformanceSuite(
+  column: string,
+  create: () => Backend | Promise<Backend>,
+  options: SuiteOptions = {},
+): void {
   describe(`conformance: ${column}`, () => {
     const reports: CaseReport[] = [];
     let backend: Backend;
@@ -21,7 +25,10 @@ export function conformanceSuite(column: string, create: () => Backend | Promise
     });
     afterAll(async () => {
       await backend.dispose();
-      await saveReports(column, reports.map((report) => ({ ...report, backend: column, error: undefined })));
+      await saveReports(
+        column,
+        reports.map((report) => ({ ...report, backend: column, error: undefined })),
+      );
     });
     test.for(opCases.filter(options.filter ?? (() => true)).map((opCase) => [opCase.name, opCase] as const))(
       '%s',
