@@ -2,8 +2,10 @@ import { at, int, num, ptr } from '../lib/args';
 import { fillZero, madd, sumLanes, zero } from '../lib/simd';
 import { loadRows } from './rows';
 
-// One head of linear attention at work: its numbers, and the scratch that chunks of tokens are loaded into. Module variables are
-// each thread's own, since each thread has its own instance.
+// Linear attention at work on a group of neighbouring heads: their numbers, the scratch that a head's chunk of tokens is loaded
+// into, and each head's state. A chunk is done for all heads of the group before the next one, since tokens lie [N, H, D] in
+// memory: a head alone would pick its few cache lines from a new page for every token. Module variables are each thread's own,
+// since each thread has its own instance.
 
 /** Tokens a chunk: of 32, 64 and 128 the fastest for head dimensions 32 to 128. */
 export const CHUNK: i32 = 32;
@@ -40,7 +42,13 @@ let keyWeights: usize = 0;
 export let strideD: usize = 0;
 export let strideE: usize = 0;
 export let strideG: usize = 0;
-/** Offsets of this head in tensors [B, N, H, D], in floats. */
+/** The group: its batch, its first head in the batch, how many heads. */
+let batch: i32 = 0;
+let firstHead: i32 = 0;
+let headsInBatch: i32 = 0;
+export let groupSize: i32 = 0;
+/** The selected head, counted over all batches, and its offsets in tensors [B, N, H, ...], in rows. */
+export let head: i32 = 0;
 export let queryHead: i32 = 0;
 export let keyHead: i32 = 0;
 
@@ -69,21 +77,42 @@ export let z: usize = 0;
 export let u: usize = 0;
 export let S2: usize = 0;
 export let z2: usize = 0;
-/** One more [D, E]. */
+/** One more [D, E], of no head. */
 export let R: usize = 0;
-export let count: f64 = 0;
+/** Float64 numbers of a head: the count of tokens, then sums for the gradients of a, b and c. */
+let numbers: usize = 0;
+let states: usize = 0;
 
-export function setCount(value: f64): void {
-  count = value;
+// @ts-ignore: decorator
+@inline export function count(): f64 {
+  return load<f64>(numbers);
+}
+
+// @ts-ignore: decorator
+@inline export function setCount(value: f64): void {
+  store<f64>(numbers, value);
+}
+
+/** Adds to the sum for a (1), b (2) or c (3). */
+// @ts-ignore: decorator
+@inline export function addToSum(i: i32, value: f64): void {
+  const p = numbers + (<usize>i << 3);
+  store<f64>(p, load<f64>(p) + value);
+}
+
+// @ts-ignore: decorator
+@inline export function sumOf(i: i32): f32 {
+  return <f32>load<f64>(numbers + (<usize>i << 3));
 }
 
 /**
- * args 0..: q, k, v, coefficients, state, keyWeights, B, N_q, N_k, H, D, D_v, mask, prefix, order, radius. Kernels have theirs from 16 on.
+ * Begins on a group, with states of zeros. args 0..: q, k, v, coefficients, state, keyWeights, B, N_q, N_k, H, D, D_v, mask, prefix,
+ * order, radius, heads in a group. Kernels have theirs from 17 on.
  */
-export function enterHead(head: i32, args: usize, scratch: usize): void {
+export function enterGroup(group: i32, args: usize, scratch: usize): void {
   queries = int(args, 7);
   keys = int(args, 8);
-  const heads = int(args, 9);
+  headsInBatch = int(args, 9);
   width = int(args, 10);
   valueWidth = int(args, 11);
   D = (width + 7) & ~7;
@@ -103,13 +132,34 @@ export function enterHead(head: i32, args: usize, scratch: usize): void {
   k = ptr(args, 1);
   v = ptr(args, 2);
   keyWeights = ptr(args, 5);
-  strideD = <usize>(heads * width) << 2;
-  strideE = <usize>(heads * valueWidth) << 2;
-  strideG = <usize>heads << 2;
-  const batch = head / heads;
-  queryHead = batch * queries * heads + (head % heads);
-  keyHead = batch * keys * heads + (head % heads);
+  strideD = <usize>(headsInBatch * width) << 2;
+  strideE = <usize>(headsInBatch * valueWidth) << 2;
+  strideG = <usize>headsInBatch << 2;
+  const size = int(args, 16);
+  const groups = (headsInBatch + size - 1) / size;
+  batch = group / groups;
+  firstHead = (group % groups) * size;
+  groupSize = min(size, headsInBatch - firstHead);
   place(scratch);
+}
+
+/** Makes head i of the group the one that all functions work on. */
+export function selectHead(i: i32): void {
+  const inBatch = firstHead + i;
+  head = batch * headsInBatch + inBatch;
+  queryHead = batch * queries * headsInBatch + inBatch;
+  keyHead = batch * keys * headsInBatch + inBatch;
+  numbers = at(states, i * stateFloats());
+  S = at(numbers, 16);
+  z = at(S, D * E);
+  u = at(z, D);
+  z2 = at(u, E);
+  S2 = at(z2, D * D);
+}
+
+/** Floats of one head's numbers and state. */
+function stateFloats(): i32 {
+  return 16 + D * E + D + E + (order == 2 ? D * D + D * D * E : 0);
 }
 
 function place(scratch: usize): void {
@@ -126,24 +176,9 @@ function place(scratch: usize): void {
   XE = at(XD, CHUNK * D);
   row = at(XE, CHUNK * E);
   T = at(row, CHUNK);
-  S = at(T, CHUNK * D);
-  z = at(S, D * E);
-  u = at(z, D);
-  R = at(u, E);
-  z2 = at(R, D * E);
-  S2 = at(z2, D * D);
-  clearState();
-}
-
-export function clearState(): void {
-  fillZero(S, D * E);
-  fillZero(z, D);
-  fillZero(u, E);
-  if (order == 2) {
-    fillZero(z2, D * D);
-    fillZero(S2, D * D * E);
-  }
-  count = 0;
+  R = at(T, CHUNK * D);
+  states = at(R, D * E);
+  fillZero(states, groupSize * stateFloats());
 }
 
 /** Tokens of a chunk, and the same padded. */
@@ -221,7 +256,7 @@ export function absorbSums(size: i32): void {
     addRow(D, m, at(K, i * D), z);
     addRow(E, 1, at(V, i * E), u);
   }
-  count += total;
+  setCount(count() + total);
 }
 
 /** y[0..n) += s x */

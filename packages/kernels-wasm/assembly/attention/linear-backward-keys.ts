@@ -12,8 +12,10 @@ import {
   D,
   dotRow,
   E,
-  enterHead,
+  enterGroup,
   G,
+  groupSize,
+  head,
   K,
   keyAt,
   liveRows,
@@ -37,6 +39,7 @@ import {
   S2,
   secondOrder,
   seenByAll,
+  selectHead,
   setCount,
   strideD,
   strideE,
@@ -61,52 +64,73 @@ import { loadState, storeState } from './state';
  * dk_n = Σ ds_in q_i and dv_n = m_n Σ f(s_in) Ohat_i, keys in reverse under R = Σ weights ψ(q) eᵀ of the queries that see them
  * (e = [Ohat, -delta]), with matrices transposed ([E, D]). Arguments as of `linearBackwardQueries`.
  */
-export function linearBackwardKeys(head: i32, args: usize, scratch: usize): void {
-  enterHead(head, args, scratch);
-  const dk = ptr(args, 21);
-  const dv = ptr(args, 22);
-  const stateSize = int(args, 25);
-  if (ptr(args, 19)) loadState(at(ptr(args, 19), head * stateSize), true);
+export function linearBackwardKeys(group: i32, args: usize, scratch: usize): void {
+  enterGroup(group, args, scratch);
+  const finalGradient = ptr(args, 20);
+  const initialGradient = ptr(args, 24);
+  const stateSize = int(args, 26);
+  for (let i = 0; finalGradient && i < groupSize; i++) {
+    selectHead(i);
+    loadState(at(finalGradient, head * stateSize), true);
+  }
   const causal = queries - causalFrom;
   for (let n = causalFrom + ((causal - 1) / CHUNK) * CHUNK; causal > 0 && n >= causalFrom; n -= CHUNK) {
     const rows = liveRows(n, queries);
-    const size = padRows(rows);
-    loadKeys(n, rows, size);
-    loadQueries(n, rows, size);
-    loadOutputGradients(n, rows, size, args);
-    transposeTile(size, E, XE, rowE, TE, rowC);
-    transposeTile(size, D, order == 2 ? Q : QB, rowD, TD, rowC);
-    prepareTransposes();
-    keyGradients(size);
-    scoresOf(size);
-    product(UPPER_A, size, D, size, G, rowC, order == 2 ? Q : QB, rowD, XD, rowD, true);
-    storeRowGradients(XD, D, rows, width, radius, rawKey(n), keyAt(dk, n), strideD);
-    // XE is free for dv once the weights have been applied to Ohat.
-    product(UPPER_A, size, E, size, P, rowC, XE, rowE, V, rowE, false);
-    valueGradients(size, true);
-    storeRows(V, E, rows, valueWidth, valueAt(dv, n), strideE);
-    absorb(size);
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      causalChunk(n, rows, padRows(rows), args);
+    }
   }
   for (let n = 0; n < causalFrom; n += CHUNK) {
     const rows = liveRows(n, causalFrom);
-    const size = padRows(rows);
-    loadQueries(n, rows, size);
-    loadOutputGradients(n, rows, size, args);
-    transposeTile(size, E, XE, rowE, TE, rowC);
-    transposeTile(size, D, Q, rowD, TD, rowC);
-    absorb(size);
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      takeQueries(n, rows, padRows(rows), args);
+      absorb(padRows(rows));
+    }
   }
-  if (seenByAll > 0) prepareTransposes();
   for (let n = 0; n < seenByAll; n += CHUNK) {
     const rows = liveRows(n, seenByAll);
-    const size = padRows(rows);
-    loadKeys(n, rows, size);
-    keyGradients(size);
-    storeRowGradients(XD, D, rows, width, radius, rawKey(n), keyAt(dk, n), strideD);
-    valueGradients(size, false);
-    storeRows(V, E, rows, valueWidth, valueAt(dv, n), strideE);
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      loadKeys(n, rows, padRows(rows));
+      prepareTransposes();
+      keyGradients(padRows(rows));
+      valueGradients(padRows(rows), false);
+      storeGradients(n, rows, args);
+    }
   }
-  if (ptr(args, 23)) storeState(at(ptr(args, 23), head * stateSize), true);
+  for (let i = 0; initialGradient && i < groupSize; i++) {
+    selectHead(i);
+    storeState(at(initialGradient, head * stateSize), true);
+  }
+}
+
+function causalChunk(n: i32, rows: i32, size: i32, args: usize): void {
+  loadKeys(n, rows, size);
+  takeQueries(n, rows, size, args);
+  prepareTransposes();
+  keyGradients(size);
+  scoresOf(size);
+  product(UPPER_A, size, D, size, G, rowC, order == 2 ? Q : QB, rowD, XD, rowD, true);
+  // V has done its work: from here on it holds dv.
+  product(UPPER_A, size, E, size, P, rowC, XE, rowE, V, rowE, false);
+  valueGradients(size, true);
+  storeGradients(n, rows, args);
+  absorb(size);
+}
+
+/** Loads queries and their output gradients; TE and TD hold the transposes. */
+function takeQueries(n: i32, rows: i32, size: i32, args: usize): void {
+  loadQueries(n, rows, size);
+  loadOutputGradients(n, rows, size, args);
+  transposeTile(size, E, XE, rowE, TE, rowC);
+  transposeTile(size, D, order == 2 ? Q : QB, rowD, TD, rowC);
+}
+
+function storeGradients(n: i32, rows: i32, args: usize): void {
+  storeRowGradients(XD, D, rows, width, radius, rawKey(n), keyAt(ptr(args, 22), n), strideD);
+  storeRows(V, E, rows, valueWidth, valueAt(ptr(args, 23), n), strideE);
 }
 
 /** R = [D, E] of order 1, for values. */
@@ -189,7 +213,7 @@ function absorb(size: i32): void {
     addRow(D, -delta, at(QB, i * D), z);
     addRow(E, a, at(XE, i * E), u);
   }
-  setCount(count - <f64>a * deltas);
+  setCount(count() - <f64>a * deltas);
   if (order == 1) return;
   for (let i = 0; i < size; i++) {
     const factor = f32x4.splat(-c * load<f32>(at(row, i)));

@@ -2,9 +2,9 @@ import { at, int, ptr } from '../lib/args';
 import { firstLanes, madd, sumLanes, transposeTile, zero } from '../lib/simd';
 import { FULL, LOWER_A, LOWER_C, product } from '../lib/tile';
 import {
-  a,
   absorbSums,
   addRow,
+  addToSum,
   b,
   c,
   causalFrom,
@@ -13,8 +13,10 @@ import {
   D,
   dotRow,
   E,
-  enterHead,
+  enterGroup,
   G,
+  groupSize,
+  head,
   K,
   liveRows,
   loadKeys,
@@ -37,7 +39,9 @@ import {
   S2,
   secondOrder,
   seenByAll,
+  selectHead,
   strideD,
+  sumOf,
   T,
   TD,
   TE,
@@ -53,51 +57,56 @@ import { loadOutputGradients } from './output-gradients';
 import { storeRowGradients } from './rows';
 import { loadState } from './state';
 
-// Sums for the coefficients' gradients, in float64.
-let da: f64 = 0;
-let db: f64 = 0;
-let dc: f64 = 0;
-
 /**
  * dq_i = Σ ds_in k_n and d(a, b, c), queries in order under the running state, with matrices transposed ([E, D]).
- * args from 16: o, g, dO, dState, dq, dk, dv, dS0, coefficient gradients [heads, 4], state elements a head
+ * args from 17: o, g, dO, dState, dq, dk, dv, dS0, coefficient gradients [heads, 4], state elements a head
  */
-export function linearBackwardQueries(head: i32, args: usize, scratch: usize): void {
-  enterHead(head, args, scratch);
-  da = 0;
-  db = 0;
-  dc = 0;
-  const dq = ptr(args, 20);
-  if (ptr(args, 4)) loadState(at(ptr(args, 4), head * int(args, 25)), true);
+export function linearBackwardQueries(group: i32, args: usize, scratch: usize): void {
+  enterGroup(group, args, scratch);
+  const initialState = ptr(args, 4);
+  for (let i = 0; initialState && i < groupSize; i++) {
+    selectHead(i);
+    loadState(at(initialState, head * int(args, 26)), true);
+  }
   for (let n = 0; n < seenByAll; n += CHUNK) {
     const rows = liveRows(n, seenByAll);
-    const size = padRows(rows);
-    loadKeys(n, rows, size);
-    transposeTile(size, E, V, rowE, TE, rowC);
-    if (order == 2) transposeTile(size, D, K, rowD, TD, rowC);
-    absorb(size);
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      takeKeys(n, rows, padRows(rows));
+      absorb(padRows(rows));
+    }
   }
   for (let n = 0; n < queries; ) {
     const causal = n >= causalFrom;
     const rows = liveRows(n, causal ? queries : causalFrom);
     const size = padRows(rows);
-    loadQueries(n, rows, size);
-    loadOutputGradients(n, rows, size, args);
-    lookBack(size);
-    if (causal) {
-      loadKeys(n, rows, size);
-      transposeTile(size, E, V, rowE, TE, rowC);
-      if (order == 2) transposeTile(size, D, K, rowD, TD, rowC);
-      within(size);
-      absorb(size);
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      loadQueries(n, rows, size);
+      loadOutputGradients(n, rows, size, args);
+      lookBack(size);
+      if (causal) {
+        takeKeys(n, rows, size);
+        within(size);
+        absorb(size);
+      }
+      storeRowGradients(XD, D, rows, width, radius, rawQuery(n), queryAt(ptr(args, 21), n), strideD);
     }
-    storeRowGradients(XD, D, rows, width, radius, rawQuery(n), queryAt(dq, n), strideD);
     n += rows;
   }
-  const sums = at(ptr(args, 24), head * 4);
-  store<f32>(sums, <f32>da);
-  store<f32>(sums, <f32>db, 4);
-  store<f32>(sums, <f32>dc, 8);
+  for (let i = 0; i < groupSize; i++) {
+    selectHead(i);
+    const sums = at(ptr(args, 25), head * 4);
+    store<f32>(sums, sumOf(1));
+    store<f32>(sums, sumOf(2), 4);
+    store<f32>(sums, sumOf(3), 8);
+  }
+}
+
+function takeKeys(n: i32, rows: i32, size: i32): void {
+  loadKeys(n, rows, size);
+  transposeTile(size, E, V, rowE, TE, rowC);
+  if (order == 2) transposeTile(size, D, K, rowD, TD, rowC);
 }
 
 /** XD = dq from the state: b (S Ohat - delta z), and the same of order 2. XE holds Ohat, row delta. */
@@ -108,8 +117,8 @@ function lookBack(size: i32): void {
     const x = at(XD, i * D);
     const delta = load<f32>(at(row, i));
     addRow(D, -delta, z, x);
-    da += dotRow(E, at(XE, i * E), u) - delta * <f32>count;
-    db += dotRow(D, at(Q, i * D), x);
+    addToSum(1, dotRow(E, at(XE, i * E), u) - delta * <f32>count());
+    addToSum(2, dotRow(D, at(Q, i * D), x));
     for (let d = 0; d < D; d += 4) v128.store(at(x, d), f32x4.mul(bs, v128.load(at(x, d))));
   }
   if (order == 1) return;
@@ -122,7 +131,7 @@ function lookBack(size: i32): void {
       addRow(D, -load<f32>(at(row, n)), at(z2, i * D), t);
       const qi = load<f32>(at(Q, n * D + i));
       const along = dotRow(D, at(Q, n * D), t);
-      dc += qi * along;
+      addToSum(3, qi * along);
       addRow(D, c * qi, t, x);
       store<f32>(at(x, i), load<f32>(at(x, i)) + c * along);
     }
@@ -155,9 +164,9 @@ function within(size: i32): void {
       }
       v128.store(at(gradients, j), g);
     }
-    da += sumLanes(sum);
-    db += sumLanes(sumS);
-    dc += sumLanes(sumS2);
+    addToSum(1, sumLanes(sum));
+    addToSum(2, sumLanes(sumS));
+    addToSum(3, sumLanes(sumS2));
   }
   if (order == 2) {
     product(LOWER_A, size, D, size, G, rowC, K, rowD, XD, rowD, true);
@@ -166,7 +175,7 @@ function within(size: i32): void {
   // db = Σ q · (G k), dq = b (G k)
   product(LOWER_A, size, D, size, G, rowC, K, rowD, T, rowD, false);
   for (let i = 0; i < size; i++) {
-    db += dotRow(D, at(Q, i * D), at(T, i * D));
+    addToSum(2, dotRow(D, at(Q, i * D), at(T, i * D)));
     addRow(D, b, at(T, i * D), at(XD, i * D));
   }
 }

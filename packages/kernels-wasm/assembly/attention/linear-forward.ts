@@ -13,7 +13,9 @@ import {
   denominatorAt,
   dotRow,
   E,
-  enterHead,
+  enterGroup,
+  groupSize,
+  head,
   K,
   liveRows,
   loadKeys,
@@ -34,6 +36,7 @@ import {
   S2,
   secondOrder,
   seenByAll,
+  selectHead,
   strideE,
   strideG,
   T,
@@ -52,38 +55,58 @@ import { loadState, storeState } from './state';
 
 /**
  * [g o, g] = T(weights · ψ(q), ψ(k), w): chunks of tokens in order, the state of all earlier ones in scratch.
- * Block: one head. args from 16: o, g, final state (0: none), state elements a head
+ * Block: a group of heads. args from 17: o, g, final state (0: none), state elements a head
  */
-export function linearAttention(head: i32, args: usize, scratch: usize): void {
-  enterHead(head, args, scratch);
-  const o = ptr(args, 16);
-  const g = ptr(args, 17);
-  const stateSize = int(args, 19);
-  if (ptr(args, 4)) loadState(at(ptr(args, 4), head * stateSize), false);
+export function linearAttention(group: i32, args: usize, scratch: usize): void {
+  enterGroup(group, args, scratch);
+  const o = ptr(args, 17);
+  const g = ptr(args, 18);
+  const initialState = ptr(args, 4);
+  const finalState = ptr(args, 19);
+  const stateSize = int(args, 20);
+  for (let i = 0; initialState && i < groupSize; i++) {
+    selectHead(i);
+    loadState(at(initialState, head * stateSize), false);
+  }
   // Where everyone sees the same keys, the state holds all that is needed.
   for (let n = 0; n < seenByAll; n += CHUNK) {
     const rows = liveRows(n, seenByAll);
-    loadKeys(n, rows, padRows(rows));
-    absorb(padRows(rows));
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      loadKeys(n, rows, padRows(rows));
+      absorb(padRows(rows));
+    }
   }
   for (let n = 0; n < causalFrom; n += CHUNK) {
     const rows = liveRows(n, causalFrom);
-    loadQueries(n, rows, padRows(rows));
-    lookUp(padRows(rows));
-    finish(n, rows, o, g);
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      loadQueries(n, rows, padRows(rows));
+      lookUp(padRows(rows));
+      finish(n, rows, o, g);
+    }
   }
   for (let n = causalFrom; n < queries; n += CHUNK) {
     const rows = liveRows(n, queries);
-    const size = padRows(rows);
-    loadQueries(n, rows, size);
-    loadKeys(n, rows, size);
-    lookUp(size);
-    transposeTile(size, D, K, rowD, TD, rowC);
-    within(size);
-    finish(n, rows, o, g);
-    absorbTransposed(size);
+    for (let i = 0; i < groupSize; i++) {
+      selectHead(i);
+      causalChunk(n, rows, padRows(rows), o, g);
+    }
   }
-  if (ptr(args, 18)) storeState(at(ptr(args, 18), head * stateSize), false);
+  for (let i = 0; finalState && i < groupSize; i++) {
+    selectHead(i);
+    storeState(at(finalState, head * stateSize), false);
+  }
+}
+
+function causalChunk(n: i32, rows: i32, size: i32, o: usize, g: usize): void {
+  loadQueries(n, rows, size);
+  loadKeys(n, rows, size);
+  lookUp(size);
+  transposeTile(size, D, K, rowD, TD, rowC);
+  within(size);
+  finish(n, rows, o, g);
+  absorbTransposed(size);
 }
 
 /** XE = g o and row = g, of what the state holds: a u + b q S + c (q⊗q) S2. */
@@ -97,7 +120,7 @@ function lookUp(size: i32): void {
     product(FULL, size, D, D, Q, rowD, z2, rowD, XD, rowD, false);
   }
   const as = f32x4.splat(a);
-  const base = a * <f32>count;
+  const base = a * <f32>count();
   for (let i = 0; i < size; i++) {
     const x = at(XE, i * E);
     for (let j = 0; j < E; j += 4) v128.store(at(x, j), madd(as, v128.load(at(u, j)), v128.load(at(x, j))));

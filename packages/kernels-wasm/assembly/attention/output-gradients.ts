@@ -2,11 +2,11 @@ import { at, ptr } from '../lib/args';
 import { fillZero, firstLanes, loadFirst, madd, sumLanes, zero } from '../lib/simd';
 import { denominatorAt, E, outputAt, row, strideE, strideG, valueWidth, XE } from './head';
 
-/** XE = Ohat = dO / g and row = delta = o · Ohat, of `rows` queries from n on. args: o, g, dO at 16, 17, 18 */
+/** XE = Ohat = dO / g and row = delta = o · Ohat, of `rows` queries from n on. args: o, g, dO at 17, 18, 19 */
 export function loadOutputGradients(n: i32, rows: i32, size: i32, args: usize): void {
-  const o = outputAt(ptr(args, 16), n);
-  const g = denominatorAt(ptr(args, 17), n);
-  const dO = outputAt(ptr(args, 18), n);
+  const o = outputAt(ptr(args, 17), n);
+  const g = denominatorAt(ptr(args, 18), n);
+  const dO = outputAt(ptr(args, 19), n);
   for (let i = 0; i < rows; i++) {
     const inverse = f32x4.splat(1 / load<f32>(g + <usize>i * strideG));
     const oi = o + <usize>i * strideE;
