@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-export default defineConfig(library());
+// Shaders are inlined as text.
+export default defineConfig(library({ loader: { '.wgsl': 'text' } }));

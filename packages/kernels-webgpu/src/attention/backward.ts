@@ -1,0 +1,154 @@
+import type { Kernel, LinearAttentionAttributes } from '@linattn/math';
+import { reduce } from '../core/reduce.ts';
+import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
+import type { Buffer } from '../runtime/pool.ts';
+import { bits } from '../runtime/recorder.ts';
+import { chain, describe, phases, planeRoom, planesOf, reversed } from './call.ts';
+import coefficientsSource from './coefficients.wgsl?raw';
+import { a, Factors, one, plane, times, zero } from './factors.ts';
+import finishSource from './finish.wgsl?raw';
+import { chunks, statesOf } from './run.ts';
+
+/** d(a, b, c), gathered from partial sums of pairs. */
+class CoefficientSums {
+  readonly #gpu: Gpu;
+  readonly buffer: Buffer;
+  #fresh = true;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+    this.buffer = gpu.take('d(a, b, c)', 3);
+  }
+
+  /** Adds Σ partial [count, 2] at two places of three; 3 is nowhere. Takes `partial` over. */
+  add(partial: Buffer, count: number, first: number, second: number): void {
+    const sums = reduce(this.#gpu, partial, [count, 2], [0], 'sum');
+    const program = { name: 'coefficients', source: coefficientsSource, constants: {} };
+    this.#gpu.run(program, [this.buffer, sums], [first, second, Number(this.#fresh)], [1]);
+    this.#fresh = false;
+    this.#gpu.give(partial, sums);
+  }
+}
+
+/** finish.wgsl: adds the parts of a gradient and takes it through the normalisation; in place in `first`. */
+function finish(
+  gpu: Gpu,
+  factors: Factors,
+  { first, second, x }: { readonly first: Buffer; readonly second?: Buffer; readonly x: Buffer },
+  { rows, width, plane, radius }: { readonly rows: number; readonly width: number; readonly plane: number; readonly radius: number },
+  weights: readonly [number, number],
+  sums?: CoefficientSums,
+): void {
+  const grid = gridOf(rows, 16);
+  const count = grid[0] * (grid[1] ?? 1);
+  const partial = sums && gpu.take('linearAttention sums', 2 * count);
+  gpu.run(
+    { name: 'finish', source: finishSource, constants: { ORDER: second ? 2 : 1, SUMS: Number(sums !== undefined) } },
+    [first, second ?? gpu.nothing, x, factors.buffer, partial ?? gpu.scrap],
+    [rows, width, plane, ...weights, bits(radius > 0 ? 1 / (radius * radius) : 0)],
+    grid,
+  );
+  if (sums && partial) sums.add(partial, count, 1, 2);
+}
+
+/**
+ * The analytic backward of math.md. With e = [Ohat, -δ] and w = m [v, 1]:
+ * dq = b T(e, w, k, forward), dk = m T([v, 1], e, b q, reverse), dv = m T([k, 1], [b q, a], Ohat, reverse); da and db are sums over
+ * the first. S is made again from k and v: nothing but q, k, v, o, g was kept.
+ */
+export const linearAttentionBackward =
+  (gpu: Gpu): Kernel<LinearAttentionAttributes> =>
+  ([q, k, v, coefficients, state, keyWeights, o, g, dO, dState], attributes) => {
+    const { order, radius } = attributes;
+    const call = describe(q!, k!, v!, order);
+    const { sizes, queries, keys } = call;
+    const { width, valueWidth } = sizes;
+    const [bq, bk, bv, bdO] = [q, k, v, dO].map(bufferOf);
+    const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes) + 2 * queries + 2 * keys);
+    const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights);
+    const [inverse, delta] = factors.deltas(bufferOf(o), bdO, bufferOf(g), queries, valueWidth);
+    const weights = plane(planes.weights);
+    /** Key weights times another plane of the keys, or the one of the two that there is. */
+    const mixed = [factors.make(keys), factors.make(keys)];
+    const mix = (to: number, other: number) =>
+      plane(planes.weights && other ? factors.combine(to, keys, [planes.weights, other]) : planes.weights || other);
+
+    const dq = gpu.take('dq', queries * width);
+    const dk = gpu.take('dk', keys * width);
+    const dv = gpu.take('dv', keys * valueWidth);
+    const [dq2, dk2] = order === 2 ? [gpu.take('dq', queries * width), gpu.take('dk', keys * width)] : [];
+    const dS0 = state ? gpu.take('dS0', state.size) : undefined;
+    const sums = new CoefficientSums(gpu);
+    // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
+    const finished = order === 1 && radius === 0;
+    const forward = phases(attributes, ...call.tokens);
+
+    for (const { feature, firstRow } of call.parts) {
+      const scales = planes.part(feature);
+      const first = feature < 0;
+      const accumulate = feature > 0;
+      const coefficient = first ? 'b' : 'c';
+
+      // Queries, front to back.
+      const keysSide = { y: { buffer: bk, factor: plane(scales.k) }, z: { buffer: bv, factor: weights } };
+      const forQueries = {
+        x: { buffer: bdO, factor: plane(inverse) },
+        alpha: plane(delta),
+        y: { buffer: bv, factor: one },
+        beta: one,
+        z: { buffer: bk, factor: mix(mixed[0], scales.k) },
+        omega: weights,
+        o: finished ? times('b', 0) : plane(scales.hatQ),
+      };
+      chain(gpu, forward, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
+        const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
+        const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
+        const extra = first ? 'sum' : 'none';
+        const target = { out: first ? dq : dq2!, accumulate, extra, aux: bq } as const;
+        const { partial, count } = chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
+        if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
+        gpu.give(segments.slots);
+      });
+
+      // Keys and values, back to front.
+      const scaledQ = { buffer: bq, factor: times(coefficient, scales.q) };
+      const ohat = { buffer: bdO, factor: plane(inverse) };
+      const forValues = {
+        x: { buffer: bk, factor: plane(scales.k) },
+        alpha: one,
+        y: scaledQ,
+        beta: first ? a : zero,
+        z: ohat,
+        omega: plane(delta),
+        o: weights,
+      };
+      const forKeys = {
+        x: { buffer: bv, factor: one },
+        alpha: one,
+        y: ohat,
+        beta: plane(delta),
+        z: scaledQ,
+        omega: one,
+        o: first ? weights : mix(mixed[1], scales.hatK),
+      };
+      const ends = { initial: dState && bufferOf(dState), final: dS0 };
+      chain(gpu, reversed(forward), call, firstRow, ends, (range, rows) => {
+        const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows);
+        const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
+        chunks(gpu, factors.buffer, sizes, range, forValues, segments, false, intoV);
+        const intoK = { out: first ? dk : dk2!, accumulate, extra: 'none' } as const;
+        chunks(gpu, factors.buffer, sizes, range, forKeys, segments, true, intoK);
+        gpu.give(segments.slots);
+      });
+    }
+
+    if (!finished) {
+      const ofQ = { rows: queries, width, plane: planes.lengthQ, radius };
+      finish(gpu, factors, { first: dq, second: dq2, x: bq }, ofQ, [2, 3], sums);
+      const ofK = { rows: keys, width, plane: planes.lengthK, radius };
+      finish(gpu, factors, { first: dk, second: dk2, x: bk }, ofK, [0, 0]);
+    }
+    gpu.give(dq2, dk2);
+    factors.free();
+    return [dq, dk, dv, sums.buffer, ...(dS0 ? [dS0] : [])];
+  };

@@ -1,0 +1,354 @@
+// The one primitive, T, for a run of tokens cut into segments; a workgroup has a segment (x), a head (y) and a tile of columns (z):
+//   out_i = Σ_{n visible from i} P_in z_n        P_in = α_i β_n + x_i · y_n        G_i = Σ_{n visible from i} P_in ω_n
+// (math.md: T(x, y, z) of the augmented rows [x, α], [y, β], [z, ω]). What a segment sees before itself comes as the state
+// S = Σ y zᵀ, U = Σ β z, Z = Σ ω y, c = Σ β ω; inside it, chunks of C tokens go one after the other: the state's part, the masked
+// C x C block, then the state takes the chunk in. Without CAUSAL every row sees the state alone.
+//
+// TY x TX invocations; rows of a chunk are dealt TY apart and columns TX apart, so that what is above the diagonal is known when the
+// shader is made and is left out. An invocation's rows are the components of its vec4s of P. EXTRA: 0 no G; 1 out is divided by G, which
+// is written; 2 G is written (ACC: added); 3 Σ G and Σ aux · out are summed.
+@group(0) @binding(2) var<storage, read> x: array<XUnit>;
+@group(0) @binding(3) var<storage, read> y: array<XUnit>;
+@group(0) @binding(4) var<storage, read> z: array<ZUnit>;
+@group(0) @binding(5) var<storage, read> slots: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<ZUnit>;
+@group(0) @binding(7) var<storage, read_write> extra: array<f32>;
+@group(0) @binding(8) var<storage, read> aux: array<ZUnit>;
+
+const NT = TY * TX;
+const RI = C / TY;                    // rows of an invocation
+const R4 = RI / 4u;
+const RN = C / TX;                    // columns of P
+const RJ = TV4 / TX;                  // vec4 columns of out
+const XS = DP4 + 1u;                  // stride of rows in x and y tiles, padded against bank conflicts
+const YO = C * XS;
+const SM = (DP4 + TY - 1u) / TY;      // vec4 rows of the state
+const NP = D4 / DP4;                  // panels of features
+const PS = TY * R4 + 1u;              // stride of keys in P
+const YP = NT / DP4;                  // shares that sums over a chunk are cut into
+const ZP = NT / TV4;
+
+var<workgroup> tile: array<vec4f, TILE>;          // x and y; then P at PO
+var<workgroup> zTile: array<vec4f, C * TV4>;
+var<workgroup> state: array<vec4f, 4u * D4 * TV4>;
+var<workgroup> u: array<vec4f, TV4>;
+var<workgroup> zSum: array<vec4f, D4>;
+var<workgroup> uParts: array<vec4f, NT>;
+var<workgroup> zParts: array<vec4f, NT * NP>;
+var<workgroup> red: array<vec4f, NT * R4>;        // G, still to be summed over tx
+var<workgroup> alpha: array<f32, C>;
+var<workgroup> beta: array<f32, C>;
+var<workgroup> omega: array<f32, C>;
+var<workgroup> count: f32;
+var<workgroup> countParts: array<f32, 8>;
+
+// Four numbers of a slot, `stride` apart; zeros from the `left`-th on.
+fn slotFour(at: u32, stride: u32, left: i32) -> vec4f {
+  return vec4f(
+    select(0.0, slots[at], left > 0), select(0.0, slots[at + stride], left > 1),
+    select(0.0, slots[at + 2u * stride], left > 2), select(0.0, slots[at + 3u * stride], left > 3));
+}
+@compute @workgroup_size(TY * TX)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
+  // @registers o pv xv w s yv zv g
+  let pair = group.y;
+  let ty = t / TX;
+  let tx = t % TX;
+  let column0 = 4u * TV4 * group.z;
+  let first = group.x * p.segment;
+  let last = min(first + p.segment, p.length);
+  let base = (pair * (p.segments + 1u) + select(p.segments, group.x, CAUSAL == 1u)) * p.slot;
+  var sums = vec2f();
+
+  for (var e = t; e < 4u * D4 * TV4; e += NT) {
+    let m = e / TV4;
+    let j = column0 + 4u * (e % TV4);
+    let left = select(0, i32(p.columns) - i32(j), m < p.features);
+    state[e] = slotFour(base + p.atS + m * p.strideM + j * p.strideJ, p.strideJ, left);
+  }
+  for (var e = t; e < TV4; e += NT) {
+    let j = column0 + 4u * e;
+    u[e] = slotFour(base + p.atU + j * p.strideJ, p.strideJ, i32(p.columns) - i32(j));
+  }
+  if (EXTRA != 0u) {
+    for (var e = t; e < D4; e += NT) {
+      zSum[e] = slotFour(base + p.atZ + 4u * e * p.strideM, p.strideM, i32(p.features) - i32(4u * e));
+    }
+    if (t == 0u) { count = slots[base + p.atC]; }
+  }
+
+  for (var at = first; at < last; at += C) {
+    var o: array<vec4f, RI * RJ>;
+    var pv: array<vec4f, R4 * RN>;
+    var g: array<vec4f, R4>;
+    let rows = min(C, last - at);
+    // A declaration in a loop is not enough: SwiftShader kept the last iteration's numbers.
+    // @unroll
+    for (var r = 0u; r < R4; r++) { g[r] = vec4f(); }
+
+    for (var panel = 0u; panel < NP; panel++) {
+      // Load a panel of x and y, and with the first all of z.
+      for (var e = t; e < C * DP4; e += NT) {
+        let i = e / DP4;
+        let q = e % DP4;
+        let f = 4u * (panel * DP4 + q);
+        var xIn = vec4f();
+        var yIn = vec4f();
+        if (i < rows && f < p.features) {
+          let row = rowOf(0u, pair, at + i);
+          xIn = xFour(row * p.features + f, p.features - f) * factor(p.fx, row);
+          if (CAUSAL == 1u) {
+            let key = rowOf(1u, pair, at + i);
+            yIn = yFour(key * p.features + f, p.features - f) * factor(p.fy, key);
+          }
+        }
+        tile[i * XS + q] = xIn;
+        if (CAUSAL == 1u) { tile[YO + i * XS + q] = yIn; }
+      }
+      if (panel == 0u) {
+        if (CAUSAL == 1u) {
+          for (var e = t; e < C * TV4; e += NT) {
+            let i = e / TV4;
+            let f = column0 + 4u * (e % TV4);
+            var zIn = vec4f();
+            if (i < rows && f < p.columns) {
+              let key = rowOf(1u, pair, at + i);
+              zIn = zFour(key * p.columns + f, p.columns - f) * factor(p.fz, key);
+            }
+            zTile[e] = zIn;
+          }
+        }
+        for (var i = t; i < C; i += NT) {
+          var found = vec3f();
+          if (i < rows) {
+            found.x = factor(p.fAlpha, rowOf(0u, pair, at + i));
+            if (CAUSAL == 1u) {
+              let key = rowOf(1u, pair, at + i);
+              found.y = factor(p.fBeta, key);
+              found.z = factor(p.fOmega, key);
+            }
+          }
+          alpha[i] = found.x;
+          beta[i] = found.y;
+          omega[i] = found.z;
+        }
+      }
+      workgroupBarrier();
+
+      if (panel == 0u) {
+        // The rank-one parts: α u, and α β of the block.
+        // @unroll
+        for (var r = 0u; r < RI; r++) {
+          // @unroll
+          for (var j = 0u; j < RJ; j++) { o[r * RJ + j] = alpha[ty + TY * r] * u[tx + TX * j]; }
+          if (CAUSAL == 1u) {
+            // @unroll
+            for (var n = 0u; n < RN; n++) { pv[(r / 4u) * RN + n][r % 4u] = alpha[ty + TY * r] * beta[tx + TX * n]; }
+          }
+        }
+      }
+      // x times the state, and x times y on and under the diagonal.
+      for (var q = 0u; q < DP4; q++) {
+        var xv: array<vec4f, RI>;
+        // @unroll
+        for (var r = 0u; r < RI; r++) { xv[r] = tile[(ty + TY * r) * XS + q]; }
+        if (CAUSAL == 1u) {
+          // @unroll
+          for (var n = 0u; n < RN; n++) {
+            let yIn = tile[YO + (tx + TX * n) * XS + q];
+            // @unroll
+            for (var r = 0u; r < RI; r++) {
+              if (TY * (r + 1u) > TX * n) {
+                let so = pv[(r / 4u) * RN + n][r % 4u];
+                pv[(r / 4u) * RN + n][r % 4u] = fma(xv[r].x, yIn.x, fma(xv[r].y, yIn.y, fma(xv[r].z, yIn.z, fma(xv[r].w, yIn.w, so))));
+              }
+            }
+          }
+        }
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            let sIn = state[(4u * (panel * DP4 + q) + i) * TV4 + tx + TX * j];
+            // @unroll
+            for (var r = 0u; r < RI; r++) { o[r * RJ + j] = fma(vec4f(xv[r][i]), sIn, o[r * RJ + j]); }
+          }
+        }
+      }
+      if (EXTRA != 0u) {
+        for (var q = tx; q < DP4; q += TX) {
+          let sum = zSum[panel * DP4 + q];
+          // @unroll
+          for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += dot(tile[(ty + TY * r) * XS + q], sum); }
+        }
+      }
+      workgroupBarrier();
+
+      if (CAUSAL == 1u) {
+        // The state takes the chunk in: S += Σ y zᵀ.
+        if (ty < DP4) {
+          var s: array<vec4f, SM * 4u * RJ>;
+          // @unroll
+          for (var m = 0u; m < SM; m++) {
+            // @unroll
+            for (var i = 0u; i < 4u; i++) {
+              // @unroll
+              for (var j = 0u; j < RJ; j++) { s[(m * 4u + i) * RJ + j] = state[(4u * (panel * DP4 + ty + TY * m) + i) * TV4 + tx + TX * j]; }
+            }
+          }
+          for (var n = 0u; n < C; n++) {
+            var yv: array<vec4f, SM>;
+            var zv: array<vec4f, RJ>;
+            // @unroll
+            for (var m = 0u; m < SM; m++) { yv[m] = tile[YO + n * XS + ty + TY * m]; }
+            // @unroll
+            for (var j = 0u; j < RJ; j++) { zv[j] = zTile[n * TV4 + tx + TX * j]; }
+            // @unroll
+            for (var m = 0u; m < SM; m++) {
+              // @unroll
+              for (var i = 0u; i < 4u; i++) {
+                // @unroll
+                for (var j = 0u; j < RJ; j++) { s[(m * 4u + i) * RJ + j] = fma(vec4f(yv[m][i]), zv[j], s[(m * 4u + i) * RJ + j]); }
+              }
+            }
+          }
+          // @unroll
+          for (var m = 0u; m < SM; m++) {
+            // @unroll
+            for (var i = 0u; i < 4u; i++) {
+              // @unroll
+              for (var j = 0u; j < RJ; j++) { state[(4u * (panel * DP4 + ty + TY * m) + i) * TV4 + tx + TX * j] = s[(m * 4u + i) * RJ + j]; }
+            }
+          }
+        }
+        if (EXTRA != 0u && t < YP * DP4) {
+          var sum = vec4f();
+          for (var n = t / DP4; n < C; n += YP) { sum += omega[n] * tile[YO + n * XS + t % DP4]; }
+          zParts[panel * NT + t] = sum;
+        }
+        if (panel == 0u && t < ZP * TV4) {
+          var sum = vec4f();
+          for (var n = t / TV4; n < C; n += ZP) { sum += beta[n] * zTile[n * TV4 + t % TV4]; }
+          uParts[t] = sum;
+        }
+        if (EXTRA != 0u && panel == 0u && t < 8u) {
+          var sum = 0.0;
+          for (var n = t; n < C; n += 8u) { sum += beta[n] * omega[n]; }
+          countParts[t] = sum;
+        }
+        if (NP > 1u) { workgroupBarrier(); }
+      }
+    }
+
+    if (CAUSAL == 1u) {
+      // P goes to workgroup memory, zero above the diagonal.
+      // @unroll
+      for (var n = 0u; n < RN; n++) {
+        let key = tx + TX * n;
+        // @unroll
+        for (var r = 0u; r < R4; r++) {
+          let row = vec4u(ty) + TY * vec4u(4u * r, 4u * r + 1u, 4u * r + 2u, 4u * r + 3u);
+          let kept = select(vec4f(), pv[r * RN + n], row >= vec4u(key));
+          tile[PO + key * PS + r * TY + ty] = kept;
+          if (EXTRA != 0u) { g[r] += omega[key] * kept; }
+        }
+      }
+    }
+    if (EXTRA != 0u) {
+      // @unroll
+      for (var r = 0u; r < R4; r++) {
+        if (EXTRA == 3u) { sums.x += dot(g[r], vec4f(1.0)); }
+        else { red[(r * TX + tx) * TY + ty] = g[r]; }
+      }
+    }
+    workgroupBarrier();
+
+    if (EXTRA == 3u && tx == 0u) {
+      for (var i = ty; i < rows; i += TY) { sums.x += alpha[i] * count; }
+    }
+    if (CAUSAL == 1u) {
+      // The block: P times z.
+      // @unroll
+      for (var n = 0u; n < RN; n++) {
+        for (var k = TX * n; k < TX * n + TX; k++) {
+          var w: array<vec4f, R4>;
+          // @unroll
+          for (var r = 0u; r < R4; r++) { w[r] = tile[PO + k * PS + r * TY + ty]; }
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            let zIn = zTile[k * TV4 + tx + TX * j];
+            // @unroll
+            for (var r = 0u; r < RI; r++) {
+              if (TY * (r + 1u) > TX * n) { o[r * RJ + j] = fma(vec4f(w[r / 4u][r % 4u]), zIn, o[r * RJ + j]); }
+            }
+          }
+        }
+      }
+      for (var e = t; e < TV4; e += NT) {
+        var sum = u[e];
+        for (var i = 0u; i < ZP; i++) { sum += uParts[i * TV4 + e]; }
+        u[e] = sum;
+      }
+      if (EXTRA != 0u) {
+        for (var e = t; e < D4; e += NT) {
+          var sum = zSum[e];
+          for (var i = 0u; i < YP; i++) { sum += zParts[(e / DP4) * NT + i * DP4 + e % DP4]; }
+          zSum[e] = sum;
+        }
+      }
+    }
+    if (EXTRA == 1u || EXTRA == 2u) {
+      // @unroll
+      for (var r = 0u; r < R4; r++) {
+        g[r] = count * vec4f(alpha[ty + TY * (4u * r)], alpha[ty + TY * (4u * r + 1u)], alpha[ty + TY * (4u * r + 2u)], alpha[ty + TY * (4u * r + 3u)]);
+        for (var i = 0u; i < TX; i++) { g[r] += red[(r * TX + i) * TY + ty]; }
+      }
+    }
+    // @unroll
+    for (var r = 0u; r < RI; r++) {
+      let i = ty + TY * r;
+      if (i < rows) {
+        let row = rowOf(0u, pair, at + i);
+        var scale = factor(p.fo, row);
+        if (EXTRA == 1u || EXTRA == 2u) {
+          let own = g[r / 4u][r % 4u];
+          if (EXTRA == 1u) { scale /= own; }
+          if (tx == 0u && group.z == 0u) {
+            if (EXTRA == 2u && ACC == 1u) { extra[row] += own; } else { extra[row] = own; }
+          }
+        }
+        // @unroll
+        for (var j = 0u; j < RJ; j++) {
+          let f = column0 + 4u * (tx + TX * j);
+          if (f < p.columns) {
+            let to = row * p.columns + f;
+            if (EXTRA == 3u) { sums.y += dot(auxFour(to, p.columns - f), o[r * RJ + j]); }
+            var value = scale * o[r * RJ + j];
+            if (ACC == 1u) { value += outFour(to, p.columns - f); }
+            outStore(to, p.columns - f, value);
+          }
+        }
+      }
+    }
+    var next = 0.0;
+    if (CAUSAL == 1u && EXTRA != 0u && t == 0u) {
+      for (var i = 0u; i < 8u; i++) { next += countParts[i]; }
+    }
+    workgroupBarrier();
+    if (CAUSAL == 1u && EXTRA != 0u && t == 0u) { count += next; }
+  }
+
+  if (EXTRA == 3u) {
+    red[t] = vec4f(sums, 0.0, 0.0);
+    workgroupBarrier();
+    if (t == 0u) {
+      var total = vec2f();
+      for (var i = 0u; i < NT; i++) { total += red[i].xy; }
+      // Every tile of columns has the same G.
+      if (group.z > 0u) { total.x = 0.0; }
+      let to = (group.z * groups.y + group.y) * groups.x + group.x;
+      extra[2u * to] = total.x;
+      extra[2u * to + 1u] = total.y;
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { Kernel, LinearAttentionAttributes } from '@linattn/math';
+import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
+import { chain, describe, phases, planeRoom, planesOf } from './call.ts';
+import divideSource from './divide-rows.wgsl?raw';
+import { a, Factors, one, plane, times, zero } from './factors.ts';
+import { chunks, statesOf } from './run.ts';
+
+// Order 2 is order 1 many times: c (q·k)² = Σ_m (c q_m q)·(k_m k), so feature m scales the rows of q and k, and the same kernels run
+// D times more and add to their outputs. Time O(N D³), memory as for order 1.
+
+/** [g o, g] = T(weights ψ(q), ψ(k), w), then o; the state after all tokens where it is wanted. */
+export const linearAttention =
+  (gpu: Gpu): Kernel<LinearAttentionAttributes> =>
+  ([q, k, v, coefficients, state, keyWeights], attributes) => {
+    const call = describe(q!, k!, v!, attributes.order);
+    const { sizes, pairs, queries } = call;
+    const [bq, bk, bv] = [q, k, v].map(bufferOf);
+    const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes));
+    const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights);
+    const weights = plane(planes.weights);
+    const out = gpu.take('o', queries * sizes.valueWidth);
+    const g = gpu.take('g', queries);
+    const size = pairs * call.stateRows * (sizes.valueWidth + 1);
+    const final = attributes.returnState ? gpu.take('state', size) : undefined;
+    for (const { feature, firstRow } of call.parts) {
+      const scales = planes.part(feature);
+      const first = feature < 0;
+      const operands = {
+        x: { buffer: bq, factor: times(first ? 'b' : 'c', scales.q) },
+        alpha: first ? a : zero,
+        y: { buffer: bk, factor: plane(scales.k) },
+        beta: first ? one : zero,
+        z: { buffer: bv, factor: weights },
+        omega: weights,
+      };
+      const ends = { initial: state && bufferOf(state), final };
+      chain(gpu, phases(attributes, ...call.tokens), call, firstRow, ends, (range, rows) => {
+        const segments = statesOf(gpu, factors.buffer, sizes, range, operands, rows);
+        const extra = attributes.order === 1 ? 'divide' : 'keep';
+        chunks(gpu, factors.buffer, sizes, range, operands, segments, false, { out, g, extra, accumulate: !first });
+        gpu.give(segments.slots);
+      });
+    }
+    if (attributes.order === 2) {
+      const count = queries * sizes.valueWidth;
+      const program = { name: 'divideRows', source: divideSource, constants: {} };
+      gpu.run(program, [out, g], [count, sizes.valueWidth], gridOf(count, 256));
+    }
+    factors.free();
+    return final ? [out, g, final] : [out, g];
+  };

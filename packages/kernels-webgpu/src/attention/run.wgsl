@@ -1,0 +1,26 @@
+// What the attention kernels share: a run of tokens of one side or both, forwards or backwards, and factors of rows.
+struct Params {
+  tokens: vec2u,           // of the tensors that x, and y and z, are rows of
+  heads: u32, segment: u32,
+  start: vec2u, length: u32, reverse: u32,
+  segments: u32, slot: u32, strideM: u32, strideJ: u32,
+  atS: u32, atU: u32, atZ: u32, atC: u32,
+  features: u32, columns: u32, causal: u32, extra: u32,
+  // Row factors as (coefficient, plane), 0 for none: of x, α, y, β, z, ω and out.
+  fx: vec2u, fAlpha: vec2u, fy: vec2u, fBeta: vec2u, fz: vec2u, fOmega: vec2u, fo: vec2u,
+  accumulate: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+// 1, a, b, c, 0, then planes of one number a row.
+@group(0) @binding(1) var<storage, read> factors: array<f32>;
+
+fn factor(which: vec2u, row: u32) -> f32 {
+  var value = factors[which.x];
+  if (which.y != 0u) { value *= factors[which.y + row]; }
+  return value;
+}
+fn rowOf(side: u32, pair: u32, at: u32) -> u32 {
+  let token = p.start[side] + select(at, p.length - 1u - at, p.reverse == 1u);
+  return ((pair / p.heads) * p.tokens[side] + token) * p.heads + pair % p.heads;
+}
+

@@ -1,0 +1,149 @@
+// What each segment adds to the state: S = Σ y zᵀ, U = Σ β z, Z = Σ ω y, c = Σ β ω over its tokens, into its slot.
+// One workgroup a segment (x), head (y) and tile of 4 M4 x 4 J4 numbers of S (z).
+@group(0) @binding(2) var<storage, read> y: array<XUnit>;
+@group(0) @binding(3) var<storage, read> z: array<ZUnit>;
+@group(0) @binding(4) var<storage, read_write> slots: array<f32>;
+
+const NT = TY * TX;
+const SM = (M4 + TY - 1u) / TY;
+const RJ = J4 / TX;
+const YP = NT / M4;
+const ZP = NT / J4;
+
+var<workgroup> yTile: array<vec4f, C * M4>;
+var<workgroup> zTile: array<vec4f, C * J4>;
+var<workgroup> parts: array<vec4f, NT>;
+var<workgroup> beta: array<f32, C>;
+var<workgroup> omega: array<f32, C>;
+
+@compute @workgroup_size(TY * TX)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
+  // @registers s yv zv
+  let pair = group.y;
+  let ty = t / TX;
+  let tx = t % TX;
+  let tilesJ = (p.columns + 4u * J4 - 1u) / (4u * J4);
+  let m0 = 4u * M4 * (group.z / tilesJ);
+  let j0 = 4u * J4 * (group.z % tilesJ);
+  let first = group.x * p.segment;
+  let last = min(first + p.segment, p.length);
+  let base = (pair * (p.segments + 1u) + group.x) * p.slot;
+  var s: array<vec4f, SM * 4u * RJ>;
+  var zSum = vec4f();
+  var uSum = vec4f();
+  var count = 0.0;
+
+  for (var at = first; at < last; at += C) {
+    let rows = min(C, last - at);
+    for (var e = t; e < C * M4; e += NT) {
+      let f = m0 + 4u * (e % M4);
+      var v = vec4f();
+      if (e / M4 < rows && f < p.features) {
+        let row = rowOf(1u, pair, at + e / M4);
+        v = yFour(row * p.features + f, p.features - f) * factor(p.fy, row);
+      }
+      yTile[e] = v;
+    }
+    for (var e = t; e < C * J4; e += NT) {
+      let f = j0 + 4u * (e % J4);
+      var v = vec4f();
+      if (e / J4 < rows && f < p.columns) {
+        let row = rowOf(1u, pair, at + e / J4);
+        v = zFour(row * p.columns + f, p.columns - f) * factor(p.fz, row);
+      }
+      zTile[e] = v;
+    }
+    for (var i = t; i < C; i += NT) {
+      var found = vec2f();
+      if (i < rows) {
+        let row = rowOf(1u, pair, at + i);
+        found = vec2f(factor(p.fBeta, row), factor(p.fOmega, row));
+      }
+      beta[i] = found.x;
+      omega[i] = found.y;
+    }
+    workgroupBarrier();
+    if (ty < M4) {
+      for (var n = 0u; n < C; n++) {
+        var yv: array<vec4f, SM>;
+        var zv: array<vec4f, RJ>;
+        // @unroll
+        for (var m = 0u; m < SM; m++) { yv[m] = yTile[n * M4 + ty + TY * m]; }
+        // @unroll
+        for (var j = 0u; j < RJ; j++) { zv[j] = zTile[n * J4 + tx + TX * j]; }
+        // @unroll
+        for (var m = 0u; m < SM; m++) {
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            // @unroll
+            for (var j = 0u; j < RJ; j++) { s[(m * 4u + i) * RJ + j] = fma(vec4f(yv[m][i]), zv[j], s[(m * 4u + i) * RJ + j]); }
+          }
+        }
+      }
+    }
+    if (j0 == 0u && t < YP * M4) {
+      for (var n = t / M4; n < C; n += YP) { zSum += omega[n] * yTile[n * M4 + t % M4]; }
+    }
+    if (m0 == 0u && t < ZP * J4) {
+      for (var n = t / J4; n < C; n += ZP) { uSum += beta[n] * zTile[n * J4 + t % J4]; }
+    }
+    if (group.z == 0u) {
+      for (var n = t; n < C; n += NT) { count += beta[n] * omega[n]; }
+    }
+    workgroupBarrier();
+  }
+
+  if (ty < M4) {
+    // @unroll
+    for (var m = 0u; m < SM; m++) {
+      // @unroll
+      for (var i = 0u; i < 4u; i++) {
+        // @unroll
+        for (var j = 0u; j < RJ; j++) {
+          let row = m0 + 4u * (ty + TY * m) + i;
+          let column = j0 + 4u * (tx + TX * j);
+          for (var k = 0u; k < 4u; k++) {
+            if (row < p.features && column + k < p.columns) {
+              slots[base + p.atS + row * p.strideM + (column + k) * p.strideJ] = s[(m * 4u + i) * RJ + j][k];
+            }
+          }
+        }
+      }
+    }
+  }
+  if (j0 == 0u) {
+    parts[t] = zSum;
+    workgroupBarrier();
+    if (t < M4) {
+      var sum = vec4f();
+      for (var i = 0u; i < YP; i++) { sum += parts[i * M4 + t]; }
+      for (var k = 0u; k < 4u; k++) {
+        let row = m0 + 4u * t + k;
+        if (row < p.features) { slots[base + p.atZ + row * p.strideM] = sum[k]; }
+      }
+    }
+    workgroupBarrier();
+  }
+  if (m0 == 0u) {
+    parts[t] = uSum;
+    workgroupBarrier();
+    if (t < J4) {
+      var sum = vec4f();
+      for (var i = 0u; i < ZP; i++) { sum += parts[i * J4 + t]; }
+      for (var k = 0u; k < 4u; k++) {
+        let column = j0 + 4u * t + k;
+        if (column < p.columns) { slots[base + p.atU + column * p.strideJ] = sum[k]; }
+      }
+    }
+    workgroupBarrier();
+  }
+  if (group.z == 0u) {
+    parts[t] = vec4f(count);
+    workgroupBarrier();
+    if (t == 0u) {
+      var sum = 0.0;
+      for (var i = 0u; i < NT; i++) { sum += parts[i].x; }
+      slots[base + p.atC] = sum;
+    }
+  }
+}

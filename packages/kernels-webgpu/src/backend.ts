@@ -1,0 +1,73 @@
+import type { Backend, Handle, TensorSpec } from '@linattn/math';
+import { sizeOf } from '@linattn/math';
+import { linearAttentionBackward } from './attention/backward.ts';
+import { linearAttention } from './attention/forward.ts';
+import { coreKernels } from './core/kernels.ts';
+import { type OpenOptions, openDevice } from './device.ts';
+import { Gpu } from './runtime/gpu.ts';
+import type { Buffer } from './runtime/pool.ts';
+import type { CompileProgress, Timing } from './runtime/recorder.ts';
+
+export interface WebgpuOptions extends OpenOptions {
+  /** Called while kernels compile, before the first submission that needs them. */
+  readonly onCompile?: CompileProgress;
+}
+
+/** The backend, and what only a GPU has. */
+export interface WebgpuBackend extends Backend {
+  readonly device: GPUDevice;
+  /** The adapter, in words. */
+  readonly description: string;
+  memory(): ReturnType<Backend['memory']> & { readonly peakBytes: number };
+  /** Starts a new measurement of `memory().peakBytes`. */
+  resetPeak(): void;
+  /** Sends the recorded work to the device without reading anything back. */
+  submit(): Promise<void>;
+  /**
+   * Submits the recorded work and tells what it took on the device: one entry, or one a kernel with `each`.
+   * Needs the feature `timestamp-query`; browsers round the numbers.
+   */
+  submitTimed(each?: boolean): Promise<Timing[]>;
+}
+
+/**
+ * Opens a backend that computes in WGSL, in float32: `navigator.gpu` in browsers, the optional package `webgpu` in Node.
+ * @throws DeviceError when there is no WebGPU here.
+ */
+export async function webgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
+  const { device, description, software, close } = await openDevice(options);
+  const gpu = new Gpu(device, { software, onCompile: options.onCompile });
+  // What the backend itself holds is no tensor.
+  const own = gpu.pool.memory();
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  return {
+    name: 'webgpu',
+    dtype: 'float32',
+    device,
+    description,
+    limits: { maxElements: Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4) },
+    kernels: {
+      ...coreKernels(gpu),
+      linearAttention: linearAttention(gpu),
+      linearAttentionBackward: linearAttentionBackward(gpu),
+    },
+    upload: (values: ArrayLike<number>, { dtype }: TensorSpec): Handle =>
+      gpu.upload(dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values)),
+    download: async (handle: Handle, { shape, dtype }: TensorSpec) => {
+      const bytes = await gpu.download(handle as Buffer, 4 * sizeOf(shape));
+      return dtype === 'int32' ? new Int32Array(bytes) : new Float32Array(bytes);
+    },
+    release: (handle: Handle) => gpu.give(handle as Buffer),
+    memory: () => {
+      const memory = gpu.pool.memory();
+      return { ...memory, buffers: memory.buffers - own.buffers, bytes: memory.bytes - own.bytes };
+    },
+    resetPeak: () => gpu.pool.resetPeak(),
+    submit: () => gpu.submit(),
+    submitTimed: (each = false) => gpu.submitTimed(each),
+    dispose: async () => {
+      gpu.dispose();
+      close();
+    },
+  };
+}

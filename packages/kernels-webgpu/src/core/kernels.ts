@@ -1,0 +1,181 @@
+import {
+  binaryFunctions,
+  broadcastStrides,
+  type KernelTable,
+  type Shape,
+  sameShape,
+  sizeOf,
+  stridesOf,
+  unaryFunctions,
+} from '@linattn/math';
+import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
+import type { Buffer } from '../runtime/pool.ts';
+import { bits } from '../runtime/recorder.ts';
+import { storeOf, units } from '../runtime/rows.ts';
+import { collapse, eight } from './axes.ts';
+import binarySource from './binary.wgsl?raw';
+import elementwiseSource from './elementwise.wgsl?raw';
+import indexingSource from './indexing.wgsl?raw';
+import { matmul } from './matmul.ts';
+import { reduce } from './reduce.ts';
+import scatterAddSource from './scatter-add.wgsl?raw';
+import stridedSource from './strided.wgsl?raw';
+import windowSource from './window.wgsl?raw';
+
+const fillFunction = unaryFunctions.length;
+const affineFunction = fillFunction + 1;
+
+function elementwise(gpu: Gpu, fn: number, size: number, x?: Buffer, scale = 1, shift = 0): Buffer {
+  const out = gpu.take('elementwise', size);
+  const count = Math.ceil(size / 4);
+  gpu.run(
+    { name: 'elementwise', source: elementwiseSource, constants: { FN: fn } },
+    [out, x ?? gpu.nothing],
+    [count, bits(scale), bits(shift)],
+    gridOf(count, 256),
+  );
+  return out;
+}
+
+export const fill = (gpu: Gpu, size: number, value: number): Buffer =>
+  elementwise(gpu, fillFunction, size, undefined, 1, value);
+
+function strided(gpu: Gpu, x: Buffer, shape: Shape, strides: readonly number[]): Buffer {
+  const axes = collapse(shape.map((extent, axis) => ({ extent, strides: [strides[axis]] })));
+  const count = sizeOf(shape);
+  const out = gpu.take('copy', count);
+  gpu.run(
+    { name: 'strided', source: stridedSource, constants: {} },
+    [out, x],
+    [count, axes.length, 0, 0, ...eight(axes.map(({ extent }) => extent)), ...eight(axes.map((axis) => axis.strides[0]))],
+    gridOf(count, 256),
+  );
+  return out;
+}
+
+/** Moves along one axis: see window.wgsl. */
+function window(
+  gpu: Gpu,
+  out: Buffer,
+  x: Buffer,
+  { outShape, inShape, axis, shift, place }: Readonly<{ outShape: Shape; inShape: Shape; axis: number; shift: number; place: boolean }>,
+): void {
+  const inner = sizeOf(inShape.slice(axis + 1));
+  const wide = inner % 4 === 0;
+  const width = wide ? inner / 4 : inner;
+  const count = (sizeOf(place ? inShape : outShape) / inner) * width;
+  gpu.run(
+    {
+      name: wide ? 'window4' : 'window1',
+      source: windowSource,
+      constants: { PLACE: Number(place) },
+      declarations: `alias Unit = ${wide ? 'vec4u' : 'u32'};`,
+    },
+    [out, x],
+    [count, width, outShape[axis], inShape[axis], shift >>> 0],
+    gridOf(count, 256),
+  );
+}
+
+/** The operations that every backend must have. */
+export function coreKernels(gpu: Gpu): KernelTable {
+  return {
+    fill: (_, { value }, [out]) => [fill(gpu, sizeOf(out.shape), value)],
+
+    unary: ([x], { fn }) => [elementwise(gpu, unaryFunctions.indexOf(fn), x!.size, bufferOf(x))],
+
+    affine: ([x], { scale, shift }) => [elementwise(gpu, affineFunction, x!.size, bufferOf(x), scale, shift)],
+
+    binary: ([x, y], { fn }, [{ shape }]) => {
+      const size = sizeOf(shape);
+      const out = gpu.take('binary', size);
+      const flat = sameShape(x!.shape, y!.shape);
+      const [xs, ys] = [broadcastStrides(x!.shape, shape), broadcastStrides(y!.shape, shape)];
+      const axes = flat ? [] : collapse(shape.map((extent, axis) => ({ extent, strides: [xs[axis], ys[axis]] })));
+      const count = flat ? Math.ceil(size / 4) : size;
+      const along = (i: number) => eight(axes.map((axis) => axis.strides[i]));
+      gpu.run(
+        {
+          name: flat ? 'binary4' : 'binary1',
+          source: binarySource,
+          constants: { FN: binaryFunctions.indexOf(fn), FLAT: Number(flat) },
+          declarations: units(flat) + storeOf('z', flat),
+        },
+        [out, bufferOf(x), bufferOf(y)],
+        [count, axes.length, 0, 0, ...eight(axes.map(({ extent }) => extent)), ...along(0), ...along(1)],
+        gridOf(count, 256),
+      );
+      return [out];
+    },
+
+    broadcast: ([x], { shape }) => [strided(gpu, bufferOf(x), shape, broadcastStrides(x!.shape, shape))],
+
+    transpose: ([x], { permutation }, [out]) => {
+      const strides = stridesOf(x!.shape);
+      return [strided(gpu, bufferOf(x), out.shape, permutation.map((axis) => strides[axis]))];
+    },
+
+    slice: ([x], { axis, start }, [{ shape }]) => {
+      const out = gpu.take('slice', sizeOf(shape));
+      window(gpu, out, bufferOf(x), { outShape: shape, inShape: x!.shape, axis, shift: start, place: false });
+      return [out];
+    },
+
+    pad: ([x], { axis, before }, [{ shape }]) => {
+      const out = gpu.take('pad', sizeOf(shape));
+      window(gpu, out, bufferOf(x), { outShape: shape, inShape: x!.shape, axis, shift: -before, place: false });
+      return [out];
+    },
+
+    concat: (inputs, { axis }, [{ shape }]) => {
+      const out = gpu.take('concat', sizeOf(shape));
+      let shift = 0;
+      for (const input of inputs) {
+        window(gpu, out, bufferOf(input), { outShape: shape, inShape: input!.shape, axis, shift, place: true });
+        shift += input!.shape[axis];
+      }
+      return [out];
+    },
+
+    reduce: ([x], { fn, axes }) => [reduce(gpu, bufferOf(x), x!.shape, axes, fn)],
+
+    matmul: ([a, b], attributes) => [matmul(gpu, a!, b!, attributes)],
+
+    gather: ([table, indices], _, [{ shape }]) => {
+      const [rows, width] = table!.shape;
+      const count = sizeOf(shape);
+      const out = gpu.take('gather', count);
+      gpu.run(
+        { name: 'indexing', source: indexingSource, constants: { OP: 0 } },
+        [out, bufferOf(indices), bufferOf(table)],
+        [count, width, rows],
+        gridOf(count, 256),
+      );
+      return [out];
+    },
+
+    oneHot: ([indices], { depth }, [{ shape }]) => {
+      const count = sizeOf(shape);
+      const out = gpu.take('oneHot', count);
+      gpu.run(
+        { name: 'indexing', source: indexingSource, constants: { OP: 1 } },
+        [out, bufferOf(indices), gpu.nothing],
+        [count, depth, 0],
+        gridOf(count, 256),
+      );
+      return [out];
+    },
+
+    scatterAdd: ([indices, rows], { rows: count }) => {
+      const width = rows!.shape.at(-1)!;
+      const out = fill(gpu, count * width, 0);
+      gpu.run(
+        { name: 'scatterAdd', source: scatterAddSource, constants: {} },
+        [out, bufferOf(indices), bufferOf(rows)],
+        [indices!.size, width, count],
+        gridOf(indices!.size, 1),
+      );
+      return [out];
+    },
+  };
+}

@@ -1,0 +1,43 @@
+// out[index i] += rows[i], in order, without atomics: the first token of each index owns its row and adds all tokens that share it.
+// One workgroup a token; `out` starts as zeros.
+struct Params { tokens: u32, width: u32, rows: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read> indices: array<i32>;
+@group(0) @binding(3) var<storage, read> rows: array<f32>;
+var<workgroup> seen: array<u32, 256>;
+var<workgroup> earlier: u32;
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
+  let token = group.y * groups.x + group.x;
+  if (token >= p.tokens) { return; }
+  let index = indices[token];
+  if (index < 0 || index >= i32(p.rows)) { return; }
+  var before = 0u;
+  for (var i = t; i < token; i += 256u) { before |= u32(indices[i] == index); }
+  seen[t] = before;
+  for (var step = 128u; step > 0u; step /= 2u) {
+    workgroupBarrier();
+    if (t < step) { seen[t] |= seen[t + step]; }
+  }
+  if (t == 0u) { earlier = seen[0]; }
+  if (workgroupUniformLoad(&earlier) != 0u) { return; }
+
+  for (var column0 = 0u; column0 < p.width; column0 += 256u) {
+    let column = column0 + t;
+    var total = 0.0;
+    for (var start = token; start < p.tokens; start += 256u) {
+      let i = start + t;
+      workgroupBarrier();
+      seen[t] = select(0u, 1u, i < p.tokens && indices[min(i, p.tokens - 1u)] == index);
+      workgroupBarrier();
+      if (column < p.width) {
+        for (var k = 0u; k < 256u; k++) {
+          if (seen[k] != 0u) { total += rows[(start + k) * p.width + column]; }
+        }
+      }
+    }
+    if (column < p.width) { out[u32(index) * p.width + column] = total; }
+  }
+}

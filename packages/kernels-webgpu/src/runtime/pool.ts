@@ -1,0 +1,122 @@
+import { LimitError } from '@linattn/math';
+import { usage } from './flags.ts';
+
+/** A GPU buffer with what the pool knows of it: the handle behind every tensor of this backend. */
+export interface Buffer {
+  readonly gpu: GPUBuffer;
+  readonly id: number;
+  readonly bytes: number;
+  /** The submission that the last recorded use belongs to. */
+  usedAt: number;
+}
+
+/** Submissions after which a buffer that nobody asked for is given back to the device. */
+const patience = 256;
+
+/** Buffers by size. A warm step finds all it needs here and allocates nothing. */
+export class BufferPool {
+  readonly #device: GPUDevice;
+  readonly #free = new Map<number, Buffer[]>();
+  readonly #live = new Set<Buffer>();
+  #pooledBytes = 0;
+  #liveBytes = 0;
+  #peakBytes = 0;
+  #nextId = 0;
+  /** Counts submissions; the recorder advances it. */
+  submission = 0;
+  /** Called before a buffer is destroyed. */
+  onDestroy: (buffer: Buffer) => void = () => {};
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /**
+   * A buffer of at least `bytes`, contents undefined.
+   * @param fresh only one that no command recorded since the last submission uses: the host may write it at once.
+   * @throws LimitError naming the device's limit.
+   */
+  take(what: string, bytes: number, fresh = false): Buffer {
+    const size = roundUp(bytes);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    if (bytes > maxStorageBufferBindingSize)
+      throw new LimitError(what, bytes, "the device's maxStorageBufferBindingSize in bytes", maxStorageBufferBindingSize);
+    if (bytes > maxBufferSize) throw new LimitError(what, bytes, "the device's maxBufferSize in bytes", maxBufferSize);
+    const list = this.#free.get(size);
+    const at = fresh ? (list?.findIndex((buffer) => buffer.usedAt < this.submission) ?? -1) : (list?.length ?? 0) - 1;
+    if (list && at >= 0) {
+      const [buffer] = list.splice(at, 1);
+      this.#pooledBytes -= size;
+      this.#enter(buffer);
+      return buffer;
+    }
+    const { STORAGE, COPY_SRC, COPY_DST } = usage;
+    const gpu = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
+    const buffer = { gpu, id: this.#nextId++, bytes: size, usedAt: -1 };
+    this.#enter(buffer);
+    return buffer;
+  }
+
+  #enter(buffer: Buffer): void {
+    this.#live.add(buffer);
+    this.#liveBytes += buffer.bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#pooledBytes);
+  }
+
+  give(buffer: Buffer): void {
+    if (!this.#live.delete(buffer)) return;
+    this.#liveBytes -= buffer.bytes;
+    this.#pooledBytes += buffer.bytes;
+    const list = this.#free.get(buffer.bytes);
+    if (list) list.push(buffer);
+    else this.#free.set(buffer.bytes, [buffer]);
+  }
+
+  /** Destroys pooled buffers that were not used for long; all of them with `age` 0. Call when nothing recorded is pending. */
+  trim(age = patience): void {
+    for (const [size, list] of this.#free) {
+      const kept = list.filter((buffer) => {
+        if (this.submission - buffer.usedAt < age) return true;
+        this.#destroy(buffer);
+        this.#pooledBytes -= size;
+        return false;
+      });
+      if (kept.length > 0) this.#free.set(size, kept);
+      else this.#free.delete(size);
+    }
+  }
+
+  #destroy(buffer: Buffer): void {
+    this.onDestroy(buffer);
+    buffer.gpu.destroy();
+  }
+
+  memory(): { buffers: number; bytes: number; pooledBytes: number; peakBytes: number } {
+    return {
+      buffers: this.#live.size,
+      bytes: this.#liveBytes,
+      pooledBytes: this.#pooledBytes,
+      peakBytes: this.#peakBytes,
+    };
+  }
+
+  /** Starts a new measurement of the peak, from what is allocated now. */
+  resetPeak(): void {
+    this.#peakBytes = this.#liveBytes + this.#pooledBytes;
+  }
+
+  dispose(): void {
+    for (const buffer of this.#live) this.#destroy(buffer);
+    this.#live.clear();
+    this.#liveBytes = 0;
+    this.trim(Number.NEGATIVE_INFINITY);
+  }
+}
+
+/** Sizes are multiples of 256 bytes (so vec4 access past the last element stays inside), small ones powers of two. */
+function roundUp(bytes: number): number {
+  if (bytes > 4096) return Math.ceil(bytes / 256) * 256;
+  let size = 256;
+  while (size < bytes) size *= 2;
+  return size;
+}

@@ -1,0 +1,92 @@
+import { computeStage } from './flags.ts';
+import { type Constants, specialize } from './specialize.ts';
+
+/** A kernel's text with the sizes it is made for. */
+export interface Program {
+  readonly name: string;
+  readonly source: string;
+  readonly constants: Constants;
+  /** Declarations put before the source: the ways to load and store rows, say. */
+  readonly declarations?: string;
+}
+
+/** A program on a device: its layout at once, its pipeline when compiled. */
+export interface Compiled {
+  readonly name: string;
+  readonly bindGroupLayout: GPUBindGroupLayout;
+  readonly descriptor: GPUComputePipelineDescriptor;
+  readonly bindGroups: Map<string, GPUBindGroup>;
+  pipeline?: GPUComputePipeline;
+  pending?: Promise<void>;
+}
+
+/** Bytes of parameters a dispatch may have, and the step between two in the uniform buffer. */
+export const paramBytes = 256;
+
+const storage = /@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>/g;
+
+/** Compiled programs by name and constants. */
+export class ProgramCache {
+  readonly #device: GPUDevice;
+  readonly #compiled = new Map<string, Compiled>();
+
+  readonly #unrolled: boolean;
+
+  constructor(device: GPUDevice, unrolled: boolean) {
+    this.#device = device;
+    this.#unrolled = unrolled;
+  }
+
+  get(program: Program): Compiled {
+    const key = `${program.name} ${Object.values(program.constants).join(' ')}`;
+    const known = this.#compiled.get(key);
+    if (known) return known;
+    const made = this.#make(program);
+    this.#compiled.set(key, made);
+    return made;
+  }
+
+  #make({ name, source, constants, declarations = '' }: Program): Compiled {
+    const code = specialize(`${declarations}\n${source}`, constants, this.#unrolled);
+    const entries: GPUBindGroupLayoutEntry[] = [
+      {
+        binding: 0,
+        visibility: computeStage,
+        buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: paramBytes },
+      },
+    ];
+    for (const [, binding, access] of code.matchAll(storage)) {
+      const type = access === 'read' ? 'read-only-storage' : 'storage';
+      entries.push({ binding: Number(binding), visibility: computeStage, buffer: { type } });
+    }
+    const bindGroupLayout = this.#device.createBindGroupLayout({ label: name, entries });
+    const layout = this.#device.createPipelineLayout({ label: name, bindGroupLayouts: [bindGroupLayout] });
+    const module = this.#device.createShaderModule({ label: name, code });
+    const descriptor = { label: name, layout, compute: { module, entryPoint: 'main' } };
+    return { name, bindGroupLayout, descriptor, bindGroups: new Map() };
+  }
+
+  /** Starts compiling without blocking. */
+  compileAsync(program: Compiled): Promise<void> {
+    program.pending ??= this.#device.createComputePipelineAsync(program.descriptor).then((pipeline) => {
+      program.pipeline = pipeline;
+    });
+    return program.pending;
+  }
+
+  compileNow(program: Compiled): GPUComputePipeline {
+    program.pipeline ??= this.#device.createComputePipeline(program.descriptor);
+    return program.pipeline;
+  }
+
+  /** Forgets bind groups that show a buffer about to be destroyed. */
+  forget(id: number): void {
+    for (const { bindGroups } of this.#compiled.values()) {
+      for (const key of bindGroups.keys()) if (key.split(' ').includes(String(id))) bindGroups.delete(key);
+    }
+  }
+
+  get size(): number {
+    return this.#compiled.size;
+  }
+}
