@@ -48,7 +48,19 @@ function sizesOf(
     stateSize: stateRows(width, order) * (valueWidth + 1),
     common: [
       ...[q, k, v, coefficients, state, keyWeights].map(address),
-      ...[batch, queries, keys, heads, width, valueWidth, masks[mask], mask === 'prefix' ? prefix : 0, order, radius, group],
+      ...[
+        batch,
+        queries,
+        keys,
+        heads,
+        width,
+        valueWidth,
+        masks[mask],
+        mask === 'prefix' ? prefix : 0,
+        order,
+        radius,
+        group,
+      ],
     ],
   };
 }
