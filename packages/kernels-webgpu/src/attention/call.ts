@@ -75,7 +75,7 @@ export function chain(
   ranges.forEach((range, i) => {
     const last = i === ranges.length - 1;
     const next = last ? ends.final : gpu.take('linearAttention state', pairs * stateRows * (sizes.valueWidth + 1));
-    phase(range, { stateRows, firstRow, initial: carried ?? ends.initial, final: next });
+    phase(range, { stateRows, firstRow, initial: ends.initial, carried, final: next, last });
     gpu.give(carried);
     carried = next;
   });

@@ -109,7 +109,11 @@ function cut(pairs: number, tiles: number, length: number, chunk: number): { seg
 /** Where initial states come from and the final one goes: [pair, stateRows, D_v + 1], S from row `firstRow` on. */
 export interface StateRows {
   readonly initial?: Buffer;
+  /** What the phase before left, in the same rows: the run goes on from it instead. */
+  readonly carried?: Buffer;
   readonly final?: Buffer;
+  /** No phase comes after. */
+  readonly last: boolean;
   readonly stateRows: number;
   readonly firstRow: number;
 }
@@ -157,7 +161,7 @@ export function statesOf(
   }
   gpu.run(
     { name: 'prefix', source: prefixSource, constants: {} },
-    [slots, state.initial ?? gpu.nothing, state.final ?? gpu.scrap],
+    [slots, state.initial ?? gpu.nothing, state.final ?? gpu.scrap, state.carried ?? gpu.nothing],
     [
       slot,
       segments.count,
@@ -170,6 +174,8 @@ export function statesOf(
       Number(state.final !== undefined),
       Number(state.firstRow === 1),
       sizes.width,
+      Number(state.carried !== undefined),
+      Number(state.last),
     ],
     [Math.ceil(slot / 64), pairs],
   );
