@@ -57,7 +57,12 @@ export interface KernelInternals {
   _shapeOutput?: (data: Float32Array, ...rest: unknown[]) => unknown;
   _resultKernelBody?: (kernelString: string) => string;
   _active?: WebasmInstance | null;
-  _pool?: { destroy(): void } | null;
+  _moduleCache?: Map<string, unknown>;
+  _instantiate?: (key: string, args: ArrayLike<unknown>) => void;
+  _assembleModule?: (layout: unknown, cells: number, shared: boolean) => { bytes: Uint8Array; initial: number };
+  computeLayout?: (args: ArrayLike<unknown>) => unknown;
+  readonly threadDim?: readonly number[];
+  readonly usedMathImports?: Iterable<string>;
 }
 
 export interface GpuKernel {
@@ -72,6 +77,8 @@ export interface GpuKernelSettings {
   readonly pipeline?: boolean;
   readonly immutable?: boolean;
   readonly dynamicArguments?: boolean;
+  /** GL: which precision variables are declared in. */
+  readonly tactic?: 'precision';
   readonly asyncMode?: boolean;
 }
 

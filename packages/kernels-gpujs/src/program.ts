@@ -13,6 +13,8 @@ export interface Thread {
   /** [0], or [0, 1, 2, 3] where a thread computes four rows that share a load. */
   readonly lanes: readonly number[];
   readonly math: MathText;
+  /** Declares a local for whole numbers: indexes, and the ends of loops. */
+  integer(name: string, value: string): string;
   /** The output row of a lane: y itself, or the block's. */
   row(lane: number): string;
 }
@@ -38,9 +40,6 @@ export function float(value: number): string {
   const text = String(Math.fround(value));
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
-
-/** Declares an integer local: gpu.js takes one for an integer only after `++`. */
-export const integer = (name: string, value: string): string => `let ${name}=0; ${name}++; ${name}=${value};`;
 
 /** One line a lane, joined. */
 export const each = ({ lanes }: Thread, line: (lane: number) => string): string => lanes.map(line).join(' ');

@@ -13,7 +13,15 @@ export interface Dialect {
   /** (n, 1, 1) becomes one-dimensional: WebGPU then folds what is over its limit of workgroups. */
   readonly flatOutput: boolean;
   readonly math: MathText;
+  /** GLSL converts no float to an integer by itself: whole numbers stay floats there. */
+  readonly floatIndexes: boolean;
 }
+
+/** gpu.js takes a local for an integer after `++`, and for a float by its point. */
+const integerIn =
+  ({ floatIndexes }: Dialect) =>
+  (name: string, value: string): string =>
+    floatIndexes ? `let ${name}=0.0; ${name}=${value};` : `let ${name}=0; ${name}++; ${name}=${value};`;
 
 /** A program's text and extents in one mode. */
 export interface Source {
@@ -38,16 +46,17 @@ export function sourceOf(program: Program, dialect: Dialect): Source {
       ? ['ix', 'iy', 'iz']
       : ['this.thread.x', swap ? 'this.thread.z' : 'this.thread.y', swap ? 'this.thread.y' : 'this.thread.z'];
   const ragged = blocked && rows % 4 !== 0;
-  // `let r=0; r++;` is how gpu.js is told that a local is an integer.
+  const integer = integerIn(dialect);
   const prelude = [
     dialect.threads === 'hoisted' ? 'const ix=this.thread.x; const iy=this.thread.y; const iz=this.thread.z;' : '',
-    ragged ? `let r=0; r++; r=${y}*4; if (r>${rows - 4}) { r=${rows - 4}; }` : '',
+    ragged ? `${integer('r', `${y}*4`)} if (r>${rows - 4}) { r=${rows - 4}; }` : '',
   ].join(' ');
   const thread: Thread = {
     x,
     y,
     z,
     math: dialect.math,
+    integer,
     lanes: blocked ? fourLanes : [0],
     row: (lane) => (!blocked ? y : ragged ? `r+${lane}` : `${y}*4+${lane}`),
   };

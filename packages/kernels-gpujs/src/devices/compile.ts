@@ -19,7 +19,9 @@ export function createKernel(
 export function checkMode(kernel: GpuKernel, mode: string, name: string): void {
   const ran = kernel.kernel.constructor.mode;
   const { fallbackReason } = kernel.kernel;
-  if (fallbackReason || (ran !== undefined && ran !== mode)) {
+  // All kernels on WebGL say that they are `gpu`.
+  const expected = mode === 'webgl2' || mode === 'headlessgl' ? 'gpu' : mode;
+  if (fallbackReason || (ran !== undefined && ran !== expected)) {
     throw new DeviceError(
       `${name}: gpu.js ran in mode ${ran ?? 'unknown'} instead of ${mode}: ${fallbackReason ?? ''}`,
       {

@@ -43,7 +43,7 @@ export function writeDirectly({ kernel }: GpuKernel, program: Program, source: S
   const active = kernel._active;
   const { dispatchSpans } = kernel.constructor;
   if (!active || typeof dispatchSpans !== 'function' || typeof active.run !== 'function') return undefined;
-  const { f32, layout, cells, run, runSimd } = active;
+  const { layout, cells, run, runSimd } = active;
   const names = Object.keys(program.inputs);
   const offsets = [
     ...names.map((name) => layout?.arrays?.[name]?.offset),
@@ -51,7 +51,7 @@ export function writeDirectly({ kernel }: GpuKernel, program: Program, source: S
   ];
   const [width, blocks, depth] = source.output;
   const known =
-    f32 instanceof Float32Array &&
+    active.f32 instanceof Float32Array &&
     offsets.every((offset) => Number.isInteger(offset)) &&
     Number.isInteger(layout.outputOffset) &&
     cells === width * blocks * depth;
@@ -59,6 +59,8 @@ export function writeDirectly({ kernel }: GpuKernel, program: Program, source: S
   const starts = offsets.map((offset) => offset / 4);
   const start = layout.outputOffset / 4;
   return (inputs, numbers, out) => {
+    // Asked for at every call: a memory that grows moves.
+    const { f32 } = active;
     for (let i = 0; i < inputs.length; i++) f32.set(inputs[i], starts[i]);
     for (let i = 0; i < numbers.length; i++) f32[starts[inputs.length + i]] = numbers[i];
     dispatchSpans(run, runSimd, cells, width, 0);

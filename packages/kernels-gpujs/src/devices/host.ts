@@ -9,6 +9,7 @@ import type { Device } from './device.ts';
 import { writeDirectly, writeRowsDirectly } from './host-hooks.ts';
 import { Cache } from './kernel-cache.ts';
 import { ArrayPool } from './pool.ts';
+import { WasmArena } from './wasm-arena.ts';
 
 export interface HostOptions {
   readonly mode: 'cpu' | 'webasm';
@@ -29,8 +30,8 @@ interface Compiled {
 }
 
 const dialects: Record<HostOptions['mode'], Dialect> = {
-  cpu: { threads: 'hoisted', rowsPerThread: 1, flatOutput: false, math: mathTexts.native },
-  webasm: { threads: 'direct', rowsPerThread: 4, flatOutput: false, math: mathTexts.webasm },
+  cpu: { threads: 'hoisted', rowsPerThread: 1, flatOutput: false, math: mathTexts.native, floatIndexes: false },
+  webasm: { threads: 'direct', rowsPerThread: 4, flatOutput: false, math: mathTexts.webasm, floatIndexes: false },
 };
 
 /** The modes whose numbers are plain arrays: gpu.js's own JavaScript, and the WebAssembly that it generates. */
@@ -42,6 +43,7 @@ export class HostDevice implements Device {
   readonly #privateHooks: boolean;
   readonly #kernels: Cache<Compiled>;
   readonly #pool: ArrayPool;
+  readonly #arena = new WasmArena();
   #buffers = 0;
   #bytes = 0;
 
@@ -92,7 +94,7 @@ export class HostDevice implements Device {
   }
 
   memory(): BackendMemory {
-    return { buffers: this.#buffers, bytes: this.#bytes, pooledBytes: this.#pool.bytes };
+    return { buffers: this.#buffers, bytes: this.#bytes, pooledBytes: this.#pool.bytes + this.#arena.bytes };
   }
 
   async dispose(): Promise<void> {
@@ -116,12 +118,13 @@ export class HostDevice implements Device {
       kernel(...inputs.map((values, i) => this.#input(values, extents[i])), ...scalars);
     const slowly: RunInto = (inputs, scalars, into) => collect(call(inputs, scalars), source, program, into);
     try {
+      const held = this.#privateHooks && this.mode === 'webasm' && this.#arena.hold(kernel.kernel);
       let run = this.#privateHooks && this.mode === 'cpu' ? writeRowsDirectly(kernel, call) : undefined;
       (run ?? slowly)(arrays, numbers, out);
       checkMode(kernel, this.mode, program.name);
       if (this.#privateHooks && this.mode === 'webasm') run = writeDirectly(kernel, program, source);
       const bytes = arrays.reduce((total, { byteLength }) => total + byteLength, out.byteLength);
-      this.#kernels.set(key, { kernel, run: run ?? slowly }, this.mode === 'webasm' ? bytes : 0);
+      this.#kernels.set(key, { kernel, run: run ?? slowly }, this.mode === 'webasm' && !held ? bytes : 0);
     } catch (cause) {
       destroyKernel(this.#gpu, kernel);
       if (cause instanceof LinattnError) throw cause;

@@ -18,9 +18,15 @@ export interface ResidentOptions {
   readonly maxKernels: number;
 }
 
-const gl: Dialect = { threads: 'swapped', rowsPerThread: 1, flatOutput: false, math: mathTexts.gpu };
+const gl: Dialect = {
+  threads: 'swapped',
+  rowsPerThread: 1,
+  flatOutput: false,
+  math: mathTexts.gpu,
+  floatIndexes: true,
+};
 const dialects: Record<ResidentMode, Dialect> = {
-  webgpu: { threads: 'direct', rowsPerThread: 4, flatOutput: true, math: mathTexts.gpu },
+  webgpu: { threads: 'direct', rowsPerThread: 4, flatOutput: true, math: mathTexts.gpu, floatIndexes: false },
   webgl2: gl,
   headlessgl: gl,
 };
@@ -177,7 +183,7 @@ export class ResidentDevice implements Device {
     const kernel = createKernel(this.#gpu, source, {
       pipeline: true,
       immutable: true,
-      dynamicArguments: this.mode !== 'webgpu',
+      ...(this.mode === 'webgpu' ? {} : { dynamicArguments: true, tactic: 'precision' }),
     });
     const compiled = { kernel, blocked: source.blocked };
     this.#kernels.set(key, compiled, 1);
@@ -227,8 +233,8 @@ function unblock([width, rows, depth]: Extents): Program {
     name: `unblock ${rows}`,
     inputs: { a: [4 * width, blocks, depth] },
     output: [width, rows, depth],
-    body: ({ x, y, z }) => `
-      let block=0; block++; block=${quotient(y, 4)}; let lane=0; lane++; lane=${y}-block*4;
+    body: ({ x, y, z, integer }) => `
+      ${integer('block', quotient(y, 4))} ${integer('lane', `${y}-block*4`)}
       ${whole < rows ? `if (${y}>=${whole}) { lane=${y}-${rows - 4}; }` : ''}
       return a[${z}][block][${x}*4+lane];`,
   };

@@ -1,7 +1,10 @@
 import type { Kernel, OpAttributes } from '@linattn/math';
 import type { Device } from '../devices/device.ts';
-import { integer, type Program } from '../program.ts';
+import type { Program } from '../program.ts';
 import { bufferOf } from './handles.ts';
+
+/** A whole number read from an array, as an integer. */
+const whole = (value: string): string => `Math.floor(${value}+0.5)`;
 
 export const gather =
   (device: Device): Kernel<OpAttributes['gather']> =>
@@ -13,8 +16,8 @@ export const gather =
       inputs: { a: [width, rows, 1], at: [count, 1, 1] },
       output: [width, count, 1],
       // A float holds the index exactly; the array is read only where it is inside.
-      body: ({ x, y }) => `
-        let s=0.0; ${integer('row', `at[${y}]`)}
+      body: ({ x, y, integer }) => `
+        let s=0.0; ${integer('row', whole(`at[${y}]`))}
         if (row>=0) { if (row<${rows}) { s=a[0][row][${x}]; } }
         return s;`,
     };
@@ -36,10 +39,10 @@ export const scatterAdd =
       name: 'scatterAdd',
       inputs: { a: [width, count, 1], from: [rows + 1, 1, 1], list: [count, 1, 1] },
       output: [width, rows, 1],
-      body: ({ x, y }) => `
-        ${integer('first', `from[${y}]`)} ${integer('steps', `from[${y}+1]`)} steps=steps-first;
+      body: ({ x, y, integer }) => `
+        ${integer('first', whole(`from[${y}]`))} ${integer('steps', whole(`from[${y}+1]`))} steps=steps-first;
         ${integer('row', '0')}
-        let s=0.0; for (let i=0; i<steps; i++) { row=list[first+i]; s+=a[0][row][${x}]; }
+        let s=0.0; for (let i=0; i<steps; i++) { row=${whole('list[first+i]')}; s+=a[0][row][${x}]; }
         return s;`,
     };
     const result = device.run(program, [bufferOf(source), from, list]);

@@ -1,4 +1,4 @@
-import { type Extents, each, integer, type Program, returns, sums, type Thread } from '../../program.ts';
+import { type Extents, each, type Program, returns, sums, type Thread } from '../../program.ts';
 import { quotient } from '../../strides.ts';
 import { summing } from '../matmul.ts';
 
@@ -44,7 +44,7 @@ export function mix(kind: Mix, left: Extents, state: Extents, width: number, chu
     body: (thread) => {
       const head = kind.state && !kind.state.perChunk && chunks > 1;
       return `
-        ${head ? integer('head', quotient(thread.z, chunks)) : ''}
+        ${head ? thread.integer('head', quotient(thread.z, chunks)) : ''}
         ${kind.state ? lookAt(thread, kind.state.transposed, inner, head ? 'head' : thread.z) : sums(thread)}
         ${kind.scores ? (kind.scores.transposed ? later(thread, chunk) : earlier(thread)) : ''}
         ${returns(thread, (lane) => `s${lane}`)}`;

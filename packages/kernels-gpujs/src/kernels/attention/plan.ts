@@ -1,4 +1,4 @@
-import { type Extents, integer } from '../../program.ts';
+import type { Extents, Thread } from '../../program.ts';
 import { quotient } from '../../strides.ts';
 
 /** What all kernels of one call of attention share. */
@@ -104,7 +104,7 @@ export const tokenExtents = ({ batch, heads }: Sizes, { length }: Piece, width: 
  * Statements that turn a thread's row `y` of chunk `z` into `head`, `at` (the token's row in [B · N]) and `inside`, 1 where the
  * token exists (the indexes are those of a token that does, everywhere).
  */
-export function tokenOf(sizes: Sizes, { length, start, count, chunks }: Piece, y: string, z: string): string {
+export function tokenOf(sizes: Sizes, { length, start, count, chunks }: Piece, { y, z, integer }: Thread): string {
   const { heads, chunk } = sizes;
   return `
     ${integer('bh', quotient(z, chunks))}

@@ -1,4 +1,4 @@
-import { integer, type Program, type Thread } from '../../program.ts';
+import type { Program, Thread } from '../../program.ts';
 import { quotient } from '../../strides.ts';
 import { type Piece, rows, type Sizes, tokenExtents, tokenOf } from './plan.ts';
 
@@ -7,6 +7,7 @@ import { type Piece, rows, type Sizes, tokenExtents, tokenOf } from './plan.ts';
 
 /** The value of feature `x` of a vector whose element d is `element(d)`: [x, 1, x⊗x], then zeros. */
 function feature(
+  integer: Thread['integer'],
   { headDim, order }: Sizes,
   x: string,
   weights: readonly string[],
@@ -34,13 +35,13 @@ export function features(sizes: Sizes, piece: Piece, weighted: boolean, scaled: 
       ...(scaled ? { scale: [sizes.heads, sizes.batch * piece.length, 1] as const } : {}),
     },
     output: rows(sizes, piece, sizes.features),
-    body: ({ x, y, z }) => {
+    body: (thread) => {
       const weights = weighted ? ['c[0]', 'c[1]', 'c[2]'] : ['1.0', '1.0', '1.0'];
       const element = (d: string) => `a[at][head][${d}]${scaled ? '*length' : ''}`;
       return `
-        ${tokenOf(sizes, piece, y, z)}
+        ${tokenOf(sizes, piece, thread)}
         ${scaled ? 'const length=scale[at][head];' : ''}
-        ${feature(sizes, x, weights, element)}
+        ${feature(thread.integer, sizes, thread.x, weights, element)}
         return value*inside;`;
     },
   };
@@ -57,11 +58,11 @@ const valueRows = (
   name: `${name} ${Object.values(sizes)} ${Object.values(piece)}`,
   inputs: { a: tokenExtents(sizes, piece, sizes.valueDim), ...extra },
   output: rows(sizes, piece, sizes.values),
-  body: ({ x, y, z }: Thread) => `
-    ${tokenOf(sizes, piece, y, z)}
+  body: (thread) => `
+    ${tokenOf(sizes, piece, thread)}
     let value=0.0;
-    if (${x}<${sizes.valueDim}) { value=a[at][head][${x}]; }
-    if (${x}===${sizes.valueDim}) { value=${last}; }
+    if (${thread.x}<${sizes.valueDim}) { value=a[at][head][${thread.x}]; }
+    if (${thread.x}===${sizes.valueDim}) { value=${last}; }
     return value*inside${factor};`,
 });
 

@@ -1,11 +1,17 @@
-import { integer, type Program } from '../../program.ts';
+import type { Program, Thread } from '../../program.ts';
 import { quotient } from '../../strides.ts';
 import { type Piece, rows, type Sizes, tokenExtents } from './plan.ts';
 
 // From rows [Z][chunk][·] back to the tokens of a piece, [B, count, H, ·].
 
 /** Statements that turn a thread's head `y` and token `z` (of B · count) into `chunk` and `row`; `at`: its row in [B · N]. */
-function rowOf(sizes: Sizes, { length, start, count, chunks }: Piece, y: string, z: string): string {
+function rowOf(
+  { integer }: Thread,
+  sizes: Sizes,
+  { length, start, count, chunks }: Piece,
+  y: string,
+  z: string,
+): string {
   return `
     ${integer('batch', quotient(z, count))}
     ${integer('token', `${z}-batch*${count}`)}
@@ -31,7 +37,7 @@ function columns(
     name: nameOf(name, sizes, piece),
     inputs: { a: rows(sizes, piece, from), ...extra },
     output: [width, sizes.heads, sizes.batch * piece.count],
-    body: ({ x, y, z }) => `${rowOf(sizes, piece, y, z)} return ${value(x, y)};`,
+    body: (thread) => `${rowOf(thread, sizes, piece, thread.y, thread.z)} return ${value(thread.x, thread.y)};`,
   };
 }
 
@@ -52,7 +58,7 @@ export const denominators = (sizes: Sizes, piece: Piece): Program => ({
   name: nameOf('denominators', sizes, piece),
   inputs: { a: rows(sizes, piece, sizes.values) },
   output: [sizes.heads, sizes.batch * piece.count, 1],
-  body: ({ x, y }) => `${rowOf(sizes, piece, x, y)} return a[chunk][row][${sizes.valueDim}];`,
+  body: (thread) => `${rowOf(thread, sizes, piece, thread.x, thread.y)} return a[chunk][row][${sizes.valueDim}];`,
 });
 
 /** dv = m dw */
@@ -92,13 +98,16 @@ export function featureGradients(sizes: Sizes, piece: Piece, weighted: boolean, 
   const first = headDim + 1;
   return {
     ...base,
-    body: ({ x, y, z }) => `
-      ${rowOf(sizes, piece, y, z)}
+    body: (thread) => {
+      const { x, y, z } = thread;
+      return `
+      ${rowOf(thread, sizes, piece, y, z)}
       let s=0.0;
       for (let e=0; e<${headDim}; e++) {
         s+=(a[chunk][row][${first}+${x}*${headDim}+e]+a[chunk][row][${first}+e*${headDim}+${x}])*v[at][${y}][e];
       }
-      return ${b}*a[chunk][row][${x}]+${c}*s${scaled ? `*scale[at][${y}]` : ''};`,
+      return ${b}*a[chunk][row][${x}]+${c}*s${scaled ? `*scale[at][${y}]` : ''};`;
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { integer, type Program } from '../../program.ts';
+import type { Program } from '../../program.ts';
 import { quotient } from '../../strides.ts';
 import { chunkStates, headStates, outerStates, type Piece, type Sizes } from './plan.ts';
 
@@ -15,7 +15,7 @@ export function groupSums(sizes: Sizes, piece: Piece): Program {
     name: `group sums ${chunks}`,
     inputs: { a: [width, height, depth] },
     output: [width, height, (depth / chunks) * groups],
-    body: ({ x, y, z }) => `
+    body: ({ x, y, z, integer }) => `
       ${integer('head', quotient(z, groups))}
       ${integer('first', `(${z}-head*${groups})*${group}`)}
       ${integer('steps', `${chunks}-first`)} if (steps>${group}) { steps=${group}; }
@@ -42,7 +42,7 @@ export function exclusiveSums(sizes: Sizes, piece: Piece, reverse: boolean, init
       ...(initial ? { start: headStates(sizes) } : {}),
     },
     output: extents,
-    body: ({ x, y, z }) => `
+    body: ({ x, y, z, integer }) => `
       ${integer('head', quotient(z, chunks))}
       ${integer('chunk', `${z}-head*${chunks}`)}
       ${integer('group', quotient('chunk', group))}
@@ -79,7 +79,7 @@ export function importState(sizes: Sizes): Program {
     name: `import state ${sizes.headDim}`,
     inputs: { a: outerStates(sizes) },
     output: headStates(sizes),
-    body: ({ x, y, z }) => `
+    body: ({ x, y, z, integer }) => `
       ${integer('row', `${y}+1`)} if (${y}===${sizes.headDim}) { row=0; } if (${y}>${sizes.headDim}) { row=${y}; }
       let s=0.0; if (row<${count}) { if (${x}<${columns}) { s=a[${z}][row][${x}]; } } return s;`,
   };
@@ -90,7 +90,7 @@ export const exportState = (sizes: Sizes): Program => ({
   name: `export state ${sizes.headDim}`,
   inputs: { a: headStates(sizes) },
   output: outerStates(sizes),
-  body: ({ x, y, z }) => `
+  body: ({ x, y, z, integer }) => `
     ${integer('row', `${y}-1`)} if (${y}===0) { row=${sizes.headDim}; } if (${y}>${sizes.headDim}) { row=${y}; }
     return a[${z}][row][${x}];`,
 });
