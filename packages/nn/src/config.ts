@@ -60,6 +60,11 @@ export interface GPTNeoXConfig {
   readonly rotaryBase: number;
   readonly layerNormEpsilon: number;
   readonly parallelResidual: boolean;
+  /**
+   * Tokens spanned by a causal convolution of the input of each attention and MLP; 0: none, as in GPT-NeoX. Linear attention
+   * weighs all of the past smoothly; this lets a layer tell the last few tokens apart.
+   */
+  readonly shortConvolution: number;
   /** The output layer is the embedding. */
   readonly tieEmbeddings: boolean;
   readonly activation: 'gelu' | 'silu';
@@ -92,6 +97,7 @@ export function resolveConfig(options: GPTNeoXOptions): GPTNeoXConfig {
     rotaryBase: 10_000,
     layerNormEpsilon: 1e-5,
     parallelResidual: true,
+    shortConvolution: 0,
     tieEmbeddings: false,
     activation: 'gelu',
     initialization: 'pythia',
@@ -137,6 +143,8 @@ function checkConfig(config: GPTNeoXConfig): void {
   );
   ensure('rotaryBase', rotaryBase, rotaryBase > 0 && Number.isFinite(rotaryBase), 'a finite number > 0');
   ensure('layerNormEpsilon', layerNormEpsilon, layerNormEpsilon > 0, 'a number > 0');
+  const { shortConvolution: width } = config;
+  ensure('shortConvolution', width, Number.isSafeInteger(width) && width >= 0 && width <= 64, 'an integer in [0, 64]');
   oneOf('activation', config.activation, ['gelu', 'silu']);
   oneOf('initialization', config.initialization, ['pythia', 'normal']);
   oneOf('attention.mask', attention.mask, ['causal', 'bidirectional', 'prefix']);

@@ -19,7 +19,7 @@ export * from './generation/sample.ts';
 export { configFromHuggingFace, configToHuggingFace } from './hugging-face.ts';
 export { SelfAttention, type SelfAttentionOptions } from './layers/attention.ts';
 export { Block, type BlockOptions } from './layers/block.ts';
-export { AttentionMemory, evaluation, type ForwardContext } from './layers/context.ts';
+export { BlockMemory, evaluation, type ForwardContext } from './layers/context.ts';
 export { Embedding } from './layers/embedding.ts';
 export { Linear } from './layers/linear.ts';
 export { type Activation, MLP, type MLPOptions } from './layers/mlp.ts';

@@ -1,4 +1,4 @@
-import { float64Backend, indices } from '@linattn/math';
+import { float64Backend, indices, tensor } from '@linattn/math';
 import { describe, expect, test } from 'vitest';
 import {
   type AttentionConfig,
@@ -13,25 +13,34 @@ import { seedKey, uniform53 } from '../src/random.ts';
 
 const tokens = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8];
 
-const kinds: [string, Partial<AttentionConfig> & Pick<AttentionConfig, 'type'>][] = [
+type Attention = Partial<AttentionConfig> & Pick<AttentionConfig, 'type'>;
+
+const kinds: [string, Attention, shortConvolution?: number][] = [
   ['linear', { type: 'linear' }],
   ['linear of order 2', { type: 'linear', c: 0.5 }],
   ['linear, learnable', { type: 'linear', learnable: true, order: 2 }],
   ['linear, features elu + 1', { type: 'linear', featureMap: 'elu' }],
   ['linear, random features', { type: 'linear', featureMap: 'favor', features: 6 }],
   ['softmax', { type: 'softmax' }],
+  ['linear, with short convolutions', { type: 'linear' }, 4],
+  ['softmax, with convolutions longer than the text', { type: 'softmax' }, 20],
 ];
 
-const modelOf = (attention: (typeof kinds)[number][1]) =>
-  GPTNeoX.init(
-    float64Backend(),
-    { vocabSize: 10, hiddenSize: 16, layers: 2, heads: 2, rotaryFraction: 0.5, attention },
-    { seed: 5 },
-  );
+function modelOf(attention: Attention, shortConvolution = 0): GPTNeoX {
+  const sizes = { vocabSize: 10, hiddenSize: 16, layers: 2, heads: 2, rotaryFraction: 0.5 };
+  const model = GPTNeoX.init(float64Backend(), { ...sizes, attention, shortConvolution }, { seed: 5 });
+  // Convolutions start as the identity, which would not show what they remember.
+  for (const [name, { backend, shape, size }] of model.parameters) {
+    if (!name.includes('convolution')) continue;
+    const weights = Float64Array.from({ length: size }, (_, i) => Math.cos(2 * i));
+    model.parameters.get(name)!.assign(tensor(backend, weights, shape));
+  }
+  return model;
+}
 
-describe.each(kinds)('%s', (_, attention) => {
+describe.each(kinds)('%s', (_, attention, shortConvolution) => {
   test.each(['causal', 'prefix'] as const)('%s: decoding gives the full pass at every position', async (mask) => {
-    const model = modelOf({ ...attention, mask });
+    const model = modelOf({ ...attention, mask }, shortConvolution);
     const { backend } = model;
     const prefix = mask === 'prefix' ? 5 : undefined;
     const full = await model.logits(indices(backend, tokens, [1, tokens.length]), { prefix }).read();
@@ -54,8 +63,8 @@ describe.each(kinds)('%s', (_, attention) => {
 });
 
 describe('the cost of a token', () => {
-  const memoryAt = async (type: 'linear' | 'softmax', positions: readonly number[]) => {
-    const model = modelOf({ type });
+  const memoryAt = async (type: 'linear' | 'softmax', positions: readonly number[], shortConvolution = 0) => {
+    const model = modelOf({ type }, shortConvolution);
     const { backend } = model;
     const state = model.start();
     const seen: { buffers: number; bytes: number }[] = [];
@@ -76,6 +85,11 @@ describe('the cost of a token', () => {
   test('linear attention remembers the same number of bytes at any position', async () => {
     const [early, middle, late] = await memoryAt('linear', [1, 50, 100]);
     expect(middle).toEqual(early);
+    expect(late).toEqual(early);
+  });
+
+  test('short convolutions remember a few tokens, at any position', async () => {
+    const [early, late] = await memoryAt('linear', [1, 40], 4);
     expect(late).toEqual(early);
   });
 

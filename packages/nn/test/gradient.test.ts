@@ -23,6 +23,8 @@ const models: [string, Partial<GPTNeoXOptions>][] = [
   ['softmax attention over a prefix', { attention: { type: 'softmax', mask: 'prefix' }, activation: 'silu' }],
   ['features: relu', { attention: { type: 'linear', featureMap: 'relu' } }],
   ['features: favor', { attention: { type: 'linear', featureMap: 'favor' } }],
+  ['short convolutions', { attention: { type: 'linear' }, shortConvolution: 3 }],
+  ['short convolutions, longer than the text', { attention: { type: 'softmax' }, shortConvolution: 9 }],
   ['noise: keys', { dropout: { mode: 'keys', rate: 0.3 } }],
   ['noise: paper', { dropout: { mode: 'paper', rate: 0.3 } }],
 ];

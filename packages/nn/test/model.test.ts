@@ -13,6 +13,7 @@ describe('configuration', () => {
     [{ heads: 3 }, 'heads'],
     [{ rotaryFraction: 2 }, 'rotaryFraction'],
     [{ rotaryFraction: 0.25 }, 'rotaryFraction'],
+    [{ shortConvolution: 1.5 }, 'shortConvolution'],
     [{ rotaryBase: 0 }, 'rotaryBase'],
     [{ layerNormEpsilon: 0 }, 'layerNormEpsilon'],
     [{ activation: 'tanh' }, 'activation'],

@@ -3,7 +3,7 @@ import type { LinearAttentionOptions, Tensor } from '@linattn/math';
 import type { DropoutConfig, LinearAttentionConfig } from '../config.ts';
 import type { ParameterSource } from '../parameters.ts';
 import type { AttentionKernel } from './attention.ts';
-import type { AttentionMemory, ForwardContext } from './context.ts';
+import type { ForwardContext, LayerMemory } from './context.ts';
 import { LayerFeatures } from './features.ts';
 import { type Noise, noiseOf } from './noise.ts';
 
@@ -24,7 +24,7 @@ export class LinearKernel implements AttentionKernel {
     if (config.learnable) this.#coefficients = source('coefficients', [3], [config.a, config.b, config.c]);
   }
 
-  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor {
+  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: LayerMemory): Tensor {
     const { a, b, c, order, normalize, radius, mask, strict } = this.#config;
     const [initialState] = memory?.tensors ?? [];
     const attention: LinearAttentionOptions = {

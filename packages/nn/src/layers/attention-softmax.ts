@@ -13,7 +13,7 @@ import {
 } from '@linattn/math';
 import type { DropoutConfig, SoftmaxAttentionConfig } from '../config.ts';
 import type { AttentionKernel } from './attention.ts';
-import type { AttentionMemory, ForwardContext } from './context.ts';
+import type { ForwardContext, LayerMemory } from './context.ts';
 import { type Noise, noiseOf } from './noise.ts';
 
 /** softmax(q kᵀ / √D) v in blocks of rows: the baseline. Its memory when decoding, the keys and values so far, grows. */
@@ -26,7 +26,7 @@ export class SoftmaxKernel implements AttentionKernel {
     this.#noise = noiseOf(dropout, layer);
   }
 
-  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor {
+  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: LayerMemory): Tensor {
     const visible = { mask: this.#mask, prefix: this.#mask === 'prefix' ? context.prefix : undefined };
     const past = memory?.tensors ?? [];
     if (past.length === 0) {

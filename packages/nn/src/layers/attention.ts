@@ -3,12 +3,12 @@ import type { AttentionConfig, DropoutConfig } from '../config.ts';
 import { type Initializer, type ParameterSource, under } from '../parameters.ts';
 import { LinearKernel } from './attention-linear.ts';
 import { SoftmaxKernel } from './attention-softmax.ts';
-import type { AttentionMemory, ForwardContext } from './context.ts';
+import type { ForwardContext, LayerMemory } from './context.ts';
 import { Linear } from './linear.ts';
 
 /** The part that differs between attentions: q, k, v [B, N, H, D] to o [B, N, H, D]. */
 export interface AttentionKernel {
-  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor;
+  forward(q: Tensor, k: Tensor, v: Tensor, context: ForwardContext, memory?: LayerMemory): Tensor;
   /** Frees constants; parameters belong to the model. */
   dispose(): void;
 }
@@ -47,7 +47,7 @@ export class SelfAttention {
   }
 
   /** x [B, N, E] to [B, N, E]. */
-  forward(x: Tensor, context: ForwardContext, memory?: AttentionMemory): Tensor {
+  forward(x: Tensor, context: ForwardContext, memory?: LayerMemory): Tensor {
     const { hiddenSize, heads, rotaryDimensions, rotaryBase } = this.#options;
     const [batch, tokens] = x.shape;
     const headDim = hiddenSize / heads;

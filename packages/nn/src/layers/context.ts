@@ -12,7 +12,7 @@ export interface ForwardContext {
   readonly seed: number;
   /** Conditional tokens P, for the mask `prefix`. */
   readonly prefix?: number;
-  /** Position of the first token: how many came before it in `AttentionMemory`. */
+  /** Position of the first token: how many came before it in `BlockMemory`. */
   readonly position: number;
   /** [B, N, H]: 1 for keys that are there, 0 for padding. */
   readonly keyWeights?: Tensor;
@@ -21,11 +21,8 @@ export interface ForwardContext {
 /** A forward pass in evaluation, from the first token on. */
 export const evaluation: ForwardContext = { training: false, step: 0, progress: 1, seed: 0, position: 0 };
 
-/**
- * What one attention layer remembers of the tokens before: the recurrent state, which never grows, for linear attention; keys and
- * values, which do, for softmax attention. Belongs to no scope.
- */
-export class AttentionMemory {
+/** What one layer remembers of the tokens before. Belongs to no scope. */
+export class LayerMemory {
   #tensors: readonly Tensor[] = [];
 
   get tensors(): readonly Tensor[] {
@@ -42,5 +39,18 @@ export class AttentionMemory {
   dispose(): void {
     for (const tensor of this.#tensors) tensor.dispose();
     this.#tensors = [];
+  }
+}
+
+/** What one block remembers of the tokens before. */
+export class BlockMemory {
+  /** The recurrent state, which never grows, for linear attention; keys and values, which do, for softmax attention. */
+  readonly attention = new LayerMemory();
+  /** The last few inputs of the short convolutions. */
+  readonly attentionInput = new LayerMemory();
+  readonly mlpInput = new LayerMemory();
+
+  dispose(): void {
+    for (const memory of [this.attention, this.attentionInput, this.mlpInput]) memory.dispose();
   }
 }

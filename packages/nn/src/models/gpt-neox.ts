@@ -16,7 +16,7 @@ import {
 import type { SafetensorsFile } from '../checkpoint/safetensors.ts';
 import { stored } from '../checkpoint/weights.ts';
 import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig } from '../config.ts';
-import { AttentionMemory, evaluation, type ForwardContext } from '../layers/context.ts';
+import { BlockMemory, evaluation, type ForwardContext } from '../layers/context.ts';
 import { drawn, type ParameterSource, Parameters, under } from '../parameters.ts';
 import { initialSpread, Trunk } from './trunk.ts';
 
@@ -28,12 +28,12 @@ export interface LossOptions extends Partial<ForwardContext> {
 
 /** The model's place in a text: what its layers remember of the tokens so far. Dispose it when done. */
 export class DecodingState {
-  readonly memories: readonly AttentionMemory[];
+  readonly memories: readonly BlockMemory[];
   /** Tokens so far. */
   position = 0;
 
   constructor(layers: number) {
-    this.memories = Array.from({ length: layers }, () => new AttentionMemory());
+    this.memories = Array.from({ length: layers }, () => new BlockMemory());
   }
 
   dispose(): void {

@@ -1,7 +1,7 @@
 import type { Tensor } from '@linattn/math';
 import { type GPTNeoXConfig, rotaryDimensions } from '../config.ts';
 import { Block } from '../layers/block.ts';
-import type { AttentionMemory, ForwardContext } from '../layers/context.ts';
+import type { BlockMemory, ForwardContext } from '../layers/context.ts';
 import { Embedding } from '../layers/embedding.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { type ParameterSource, under } from '../parameters.ts';
@@ -33,7 +33,7 @@ export class Trunk {
   }
 
   /** tokens [B, N] to [B, N, hiddenSize]. */
-  forward(tokens: Tensor, context: ForwardContext, memories?: readonly AttentionMemory[]): Tensor {
+  forward(tokens: Tensor, context: ForwardContext, memories?: readonly BlockMemory[]): Tensor {
     let x = this.embedding.forward(tokens);
     this.#blocks.forEach((block, layer) => {
       const next = block.forward(x, context, memories?.[layer]);
