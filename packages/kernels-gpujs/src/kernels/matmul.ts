@@ -29,25 +29,28 @@ interface Product {
   readonly columns: number;
   readonly inner: number;
   readonly batch: number;
+  /** A number a column is added. */
+  readonly bias?: boolean;
 }
 
 /** op(a) [batch][rows][inner] times op(b) [batch][inner][columns]. */
-export function product({ transposeA, transposeB, rows, columns, inner, batch }: Product): Program {
+export function product({ transposeA, transposeB, rows, columns, inner, batch, bias = false }: Product): Program {
   const left: Extents = transposeA ? [rows, inner, batch] : [inner, rows, batch];
   const right: Extents = transposeB ? [inner, columns, batch] : [columns, inner, batch];
   return {
     name: `matmul ${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`,
-    inputs: { a: left, b: right },
+    inputs: { a: left, b: right, ...(bias ? { bias: [columns, 1, 1] as const } : {}) },
     output: [columns, rows, batch],
     byRows: true,
     body: (thread) => {
-      const { x, z, row } = thread;
+      const { x, row } = thread;
+      const z = batch === 1 ? '0' : thread.z;
       const loop = summing(thread, inner, (k, sum) => {
         const ofA = (lane: number) => (transposeA ? `a[${z}][${k}][${row(lane)}]` : `a[${z}][${row(lane)}][${k}]`);
         const ofB = transposeB ? `b[${z}][${x}][${k}]` : `b[${z}][${k}][${x}]`;
         return `const w=${ofB}; ${each(thread, (lane) => `${sum}${lane}+=${ofA(lane)}*w;`)}`;
       });
-      return `${loop} ${returns(thread, (lane) => `s${lane}`)}`;
+      return `${loop} ${returns(thread, (lane) => `s${lane}${bias ? `+bias[${x}]` : ''}`)}`;
     },
   };
 }
@@ -60,4 +63,13 @@ export const matmul =
     const batch = sizeOf(out.shape.slice(0, -2));
     const program = product({ transposeA, transposeB, rows, columns, inner, batch });
     return [device.run(program, [bufferOf(a), bufferOf(b)])];
+  };
+
+export const linear =
+  (device: Device): Kernel<OpAttributes['linear']> =>
+  ([x, weight, bias]) => {
+    const [columns, inner] = weight!.shape;
+    const rows = x!.size / inner;
+    const sizes = { transposeA: false, transposeB: true, rows, columns, inner, batch: 1, bias: bias !== undefined };
+    return [device.run(product(sizes), [x, weight, ...(bias ? [bias] : [])].map(bufferOf))];
   };
