@@ -18,4 +18,6 @@ const text = readFileSync(page, 'utf8');
 const [before, after] = [text.indexOf(begin), text.indexOf(end)];
 if (before < 0 || after < before) throw new Error(`${page} has lost its markers ${begin} … ${end}`);
 writeFileSync(page, `${text.slice(0, before + begin.length)}\n\n${conformanceTable(reports)}\n${text.slice(after)}`);
-console.log(`FEATURES.md: ${reports.length} reports of ${new Set(reports.map(({ backend }) => backend)).size} backends`);
+console.log(
+  `FEATURES.md: ${reports.length} reports of ${new Set(reports.map(({ backend }) => backend)).size} backends`,
+);
