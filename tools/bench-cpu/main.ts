@@ -1,0 +1,86 @@
+// Measures the WebAssembly backend against what else computes on a CPU in JavaScript, and against the machine itself.
+//   pnpm bench:cpu [--quick] [--threads 1,2] [--only matmul,attention,training,decoding] [--peers jax,tfjs,gpujs,plain] [--out FILE]
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createWasmBackend } from '@linattn/kernels-wasm';
+import type { Context } from './context.ts';
+import { blasMeter, ceilingMeter, describeMachine } from './machine.ts';
+import { offerThreads } from './peers/worker-shim.ts';
+import { describeRatios, describeResult, type Result, ratiosOf } from './results.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    threads: { type: 'string', default: '1,2' },
+    only: { type: 'string', default: 'matmul,attention,training,decoding' },
+    peers: { type: 'string', default: 'jax,tfjs,gpujs,plain' },
+    out: { type: 'string', default: join(import.meta.dirname, 'results.json') },
+    child: { type: 'boolean', default: false },
+  },
+});
+
+/** Loaded late: jax-js looks for threads when it is imported. */
+const loadGroups = async () => ({
+  matmul: (await import('./matmul.ts')).measureMatmul,
+  attention: (await import('./attention.ts')).measureAttention,
+  training: (await import('./training.ts')).measureTraining,
+  decoding: (await import('./decoding.ts')).measureDecoding,
+});
+
+/** All subjects with one number of threads, in one process. */
+async function measure(threads: number): Promise<Result[]> {
+  offerThreads(threads);
+  const peers = new Set(options.peers.split(','));
+  if (peers.has('tfjs') && threads === 1) await (await import('./peers/tfjs.ts')).open();
+  const relaxed = await createWasmBackend({ threads });
+  const plain = relaxed.build === 'relaxed' ? [await createWasmBackend({ threads, simd: 'plain' })] : [];
+  const context: Context = {
+    threads,
+    quick: options.quick,
+    backends: [relaxed, ...plain],
+    ceiling: ceilingMeter(),
+    blas: blasMeter(),
+    peers,
+  };
+  const results: Result[] = [];
+  for (const [name, group] of Object.entries(await loadGroups())) {
+    if (!options.only.split(',').includes(name)) continue;
+    const found = await group(context);
+    for (const result of found) console.log(describeResult(result));
+    results.push(...found);
+  }
+  await Promise.all(context.backends.map((backend) => backend.dispose()));
+  return results;
+}
+
+/** Each number of threads has a process of its own: jax-js fixes its number when it is first used. */
+function measureAll(): void {
+  const started = Date.now();
+  const folder = mkdtempSync(join(tmpdir(), 'bench-cpu-'));
+  const results = options.threads.split(',').flatMap((threads) => {
+    const file = join(folder, `${threads}.json`);
+    const own = ['--child', '--threads', threads, '--only', options.only, '--peers', options.peers, '--out', file];
+    const words = [...process.execArgv, import.meta.filename, ...own, ...(options.quick ? ['--quick'] : [])];
+    execFileSync(process.execPath, words, { stdio: 'inherit' });
+    return JSON.parse(readFileSync(file, 'utf8')) as Result[];
+  });
+  const ratios = ratiosOf(results);
+  const machine = describeMachine();
+  const minutes = (Date.now() - started) / 60_000;
+  writeFileSync(
+    options.out,
+    `${JSON.stringify({ machine, quick: options.quick, minutes, results, ratios }, null, 1)}\n`,
+  );
+  console.log(
+    `\n${machine.processor}, ${machine.processors} processors, Node ${machine.node}; ${minutes.toFixed(1)} minutes`,
+  );
+  console.log(`Times of others over ours, and shares of the machine's ceiling; worst last:\n${describeRatios(ratios)}`);
+}
+
+if (options.child) {
+  writeFileSync(options.out, JSON.stringify(await measure(Number(options.threads))));
+  process.exit(0);
+} else measureAll();
