@@ -9,29 +9,34 @@ static double now(void) {
   return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 
-#define EACH(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9)
-#define KEEP asm volatile("" : "+x"(x), "+x"(y))
+#define EACH(F) F(a0) F(a1) F(a2) F(a3) F(a4) F(a5) F(a6) F(a7) F(a8) F(a9)
+#define ODD(F) F(a1) F(a3) F(a5) F(a7) F(a9)
+#define EVEN(F) F(a0) F(a2) F(a4) F(a6) F(a8)
+#define KEEP(v) asm volatile("" : "+x"(v));
+#define FUSED(v) v = _mm_fmadd_ps(v, x, y);
+#define TIMES(v) v = _mm_mul_ps(v, x);
+#define PLUS(v) v = _mm_add_ps(v, y);
+#define SET(v) __m128 v = _mm_set1_ps(1.5f);
+#define SUM(v) sum += _mm_cvtss_f32(v);
 
 int main(void) {
-  __m128 a[10], x = _mm_set1_ps(0.999f), y = _mm_set1_ps(0.001f);
-  for (int i = 0; i < 10; i++) a[i] = _mm_set1_ps(1.0f + i);
+  __m128 x = _mm_set1_ps(0.999f), y = _mm_set1_ps(0.001f);
+  EACH(SET)
   const long turns = 10000000;
   double start = now();
   for (long k = 0; k < turns; k++) {
-#define FUSED(i) a[i] = _mm_fmadd_ps(a[i], x, y);
-    EACH(FUSED) KEEP;
+    EACH(FUSED) KEEP(x) KEEP(y)
   }
   double fused = 80.0 * turns / (now() - start) / 1e9;
-  // Chains of either kind side by side: what the units can start, not how long one result takes.
-  // Times 1, so that nothing decays into slow denormals.
+  // Chains of either kind side by side: what the units can start, not how long one result takes. Times 1, so that nothing decays
+  // into slow denormals.
   x = _mm_set1_ps(1.0f);
   start = now();
   for (long k = 0; k < turns; k++) {
-#define APART(i) a[i] = i % 2 ? _mm_mul_ps(a[i], x) : _mm_add_ps(a[i], y); asm volatile("" : "+x"(a[i]));
-    EACH(APART) KEEP;
+    ODD(TIMES) EVEN(PLUS) KEEP(x) KEEP(y) EACH(KEEP)
   }
   double apart = 40.0 * turns / (now() - start) / 1e9;
   float sum = 0;
-  for (int i = 0; i < 10; i++) sum += _mm_cvtss_f32(a[i]);
+  EACH(SUM)
   printf("%.2f %.2f %g\n", fused, apart, sum);
 }

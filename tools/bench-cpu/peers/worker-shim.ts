@@ -24,7 +24,6 @@ class BlobWorker {
     const worker = new NodeWorker(prelude + source, { eval: true });
     worker.on('message', (data) => this.onmessage?.({ data }));
     worker.on('error', (error) => this.onerror?.(error));
-    worker.unref();
     return worker;
   }
 
