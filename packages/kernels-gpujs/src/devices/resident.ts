@@ -52,32 +52,11 @@ export class ResidentDevice implements Device {
   readonly #live = new Set<Buffer>();
   #bytes = 0;
 
-  private constructor({ GPU, input }: Gpujs, { mode, maxKernels }: ResidentOptions) {
+  constructor({ GPU, input }: Gpujs, { mode, maxKernels }: ResidentOptions) {
     this.mode = mode;
     this.#gpu = new GPU({ mode });
     this.#input = input;
     this.#kernels = new Cache(maxKernels, Number.POSITIVE_INFINITY, ({ kernel }) => destroyKernel(this.#gpu, kernel));
-  }
-
-  /** Opens the mode and runs a small kernel, whose result must be right. @throws DeviceError */
-  static async open(gpujs: Gpujs, options: ResidentOptions): Promise<ResidentDevice> {
-    let device: ResidentDevice | undefined;
-    try {
-      device = new ResidentDevice(gpujs, options);
-      const [x, twice] = [Float32Array.of(1, 2, 3, 4, 5), 2];
-      const source = device.upload(x);
-      const result = device.run(scaled(x.length), [source], [twice]);
-      const values = await device.read(result);
-      device.release(source);
-      device.release(result);
-      if (!values.every((value, i) => value === twice * (i + 1))) {
-        throw new DeviceError(`mode ${options.mode} computes wrongly here: 2 x of 1…5 is ${values.join(', ')}`);
-      }
-      return device;
-    } catch (cause) {
-      await device?.dispose();
-      throw typed(cause, `mode ${options.mode} could not be opened`);
-    }
   }
 
   get kernelCount(): number {
@@ -215,14 +194,6 @@ const identity = (size: number): Program => ({
   inputs: { a: [size, 1, 1] },
   output: [size, 1, 1],
   body: ({ x }) => `return a[${x}];`,
-});
-
-const scaled = (size: number): Program => ({
-  name: 'probe',
-  inputs: { a: [size, 1, 1] },
-  numbers: ['scale'],
-  output: [size, 1, 1],
-  body: ({ x }) => `return scale*a[${x}];`,
 });
 
 /** [z][block][x][4] into rows, where the last block has moved up. */

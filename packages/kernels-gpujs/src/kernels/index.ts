@@ -2,6 +2,7 @@ import type { KernelTable } from '@linattn/math';
 import type { Device } from '../devices/device.ts';
 import { adamW } from './adamw.ts';
 import { linearAttention, linearAttentionBackward } from './attention/index.ts';
+import type { ArrayLimits } from './attention/plan.ts';
 import { crossEntropy, crossEntropyBackward } from './cross-entropy.ts';
 import { affine, binary, fill, unary } from './elementwise.ts';
 import { gather, oneHot, scatterAdd } from './gather.ts';
@@ -13,7 +14,7 @@ import { reduce } from './reduce.ts';
 import { rotary } from './rotary.ts';
 
 /** The operations that have kernels of their own; @linattn/math composes all others of these. */
-export const kernelsOn = (device: Device): KernelTable => ({
+export const kernelsOn = (device: Device, attentionLimits?: ArrayLimits): KernelTable => ({
   fill: fill(device),
   unary: unary(device),
   binary: binary(device),
@@ -39,6 +40,6 @@ export const kernelsOn = (device: Device): KernelTable => ({
   adamW: adamW(device),
   l2Normalize: l2Normalize(device),
   l2NormalizeBackward: l2NormalizeBackward(device),
-  linearAttention: linearAttention(device),
-  linearAttentionBackward: linearAttentionBackward(device),
+  linearAttention: linearAttention(device, attentionLimits),
+  linearAttentionBackward: linearAttentionBackward(device, attentionLimits),
 });

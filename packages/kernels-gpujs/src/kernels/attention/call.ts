@@ -4,7 +4,7 @@ import type { Program } from '../../program.ts';
 import type { Scratch } from '../../scratch.ts';
 import { lengthScales } from '../l2-normalize.ts';
 import { product } from '../matmul.ts';
-import { depthOf, type Piece, piecesOf, type Sizes, sizesOf } from './plan.ts';
+import { type ArrayLimits, depthOf, type Piece, piecesOf, type Sizes, sizesOf } from './plan.ts';
 import { features, upstreamRows, weightedValues } from './prepare.ts';
 import { exclusiveSums, exportState, groupOf, groupSums, importState, totals } from './states.ts';
 
@@ -43,13 +43,18 @@ export class Call {
   readonly #scales = new Map<Operand, Buffer>();
   readonly #pieces: number;
 
-  constructor(scratch: Scratch, inputs: readonly Maybe<Operand>[], attributes: LinearAttentionAttributes) {
+  constructor(
+    scratch: Scratch,
+    inputs: readonly Maybe<Operand>[],
+    attributes: LinearAttentionAttributes,
+    limits: ArrayLimits,
+  ) {
     const [q, k, v, coefficients] = inputs as readonly Operand[];
     this.scratch = scratch;
     [this.q, this.k, this.v, this.coefficients, this.keyWeights] = [q, k, v, coefficients, inputs[5]];
     this.radius = attributes.radius;
     this.sizes = callSizes(q, k, v, attributes);
-    this.phases = phasesOf(this.sizes, attributes, q.shape[1], k.shape[1]);
+    this.phases = phasesOf(this.sizes, limits, attributes, q.shape[1], k.shape[1]);
     this.#pieces = new Set(this.phases.flatMap(({ rows, keys }) => [...rows, ...keys])).size;
   }
 
@@ -167,12 +172,24 @@ export const callSizes = (q: Operand, k: Operand, v: Operand, { order }: LinearA
   return sizesOf(batch, heads, headDim, v.shape[3], order, Math.max(queries, k.shape[1]));
 };
 
-function phasesOf(sizes: Sizes, { mask, prefix }: LinearAttentionAttributes, queries: number, keys: number): Phase[] {
+function phasesOf(
+  sizes: Sizes,
+  limits: ArrayLimits,
+  { mask, prefix }: LinearAttentionAttributes,
+  queries: number,
+  keys: number,
+): Phase[] {
   if (mask === 'bidirectional') {
-    return [{ rows: piecesOf(sizes, queries, 0, queries), keys: piecesOf(sizes, keys, 0, keys), causal: false }];
+    return [
+      {
+        rows: piecesOf(sizes, limits, queries, 0, queries),
+        keys: piecesOf(sizes, limits, keys, 0, keys),
+        causal: false,
+      },
+    ];
   }
   const start = mask === 'prefix' ? prefix : 0;
-  const [first, rest] = [piecesOf(sizes, queries, 0, start), piecesOf(sizes, queries, start, queries)];
+  const [first, rest] = [piecesOf(sizes, limits, queries, 0, start), piecesOf(sizes, limits, queries, start, queries)];
   return [
     ...(first.length > 0 ? [{ rows: first, keys: first, causal: false }] : []),
     ...(rest.length > 0 ? [{ rows: rest, keys: rest, causal: true }] : []),

@@ -7,7 +7,7 @@ import { joinRows } from '../movement.ts';
 import { reduceSpan } from '../reduce.ts';
 import { Call, type Operand, type Seen } from './call.ts';
 import { type Mix, mix, scores } from './mix.ts';
-import { chunkStates, depthOf, headStates, type Piece, rows } from './plan.ts';
+import { type ArrayLimits, chunkStates, depthOf, headStates, type Piece, rows } from './plan.ts';
 import {
   averages,
   coefficientGradients,
@@ -17,7 +17,13 @@ import {
   valueGradients,
 } from './restore.ts';
 
-type Inputs = readonly Maybe<Operand>[];
+export type Inputs = readonly Maybe<Operand>[];
+export type Run = (
+  scratch: Scratch,
+  inputs: Inputs,
+  attributes: LinearAttentionAttributes,
+  limits: ArrayLimits,
+) => Buffer[];
 
 /** The buffers that a program names, in its order. */
 const named = ({ inputs }: Program, buffers: Readonly<Record<string, Maybe<Buffer>>>): Buffer[] =>
@@ -55,8 +61,8 @@ function mixed(
  * [g o, g] = T(weights·ψ(q), ψ(k), w) in chunks: what lies before a chunk as a state that its rows look at, the chunk itself as
  * masked scores. Where every query sees every key there is one state and no scores.
  */
-export function forward(scratch: Scratch, inputs: Inputs, attributes: LinearAttentionAttributes): Buffer[] {
-  const call = new Call(scratch, inputs, attributes);
+export const forward: Run = (scratch, inputs, attributes, limits) => {
+  const call = new Call(scratch, inputs, attributes, limits);
   const { sizes, phases } = call;
   const { features, values, chunk, batch } = sizes;
   let state = call.importState(inputs[4]);
@@ -96,14 +102,14 @@ export function forward(scratch: Scratch, inputs: Inputs, attributes: LinearAtte
   }
   const results = [joinRows(scratch.device, o, batch), joinRows(scratch.device, g, batch)];
   return attributes.returnState ? [...results, call.exportState(state!)] : results;
-}
+};
 
 /**
  * The gradient: dψ(q) = T(e, w, ψ(k)) in the tokens' order, then dψ(k) and dw against it, with e = [dO, -o·dO] / g. States are
  * summed again, never kept.
  */
-export function backward(scratch: Scratch, inputs: Inputs, attributes: LinearAttentionAttributes): Buffer[] {
-  const call = new Call(scratch, inputs, attributes);
+export const backward: Run = (scratch, inputs, attributes, limits) => {
+  const call = new Call(scratch, inputs, attributes, limits);
   const { sizes, phases, q, k } = call;
   const { features, values, chunk, batch, valueDim } = sizes;
   const [o, g, dO] = inputs.slice(6, 9) as readonly Operand[];
@@ -224,4 +230,4 @@ export function backward(scratch: Scratch, inputs: Inputs, attributes: LinearAtt
     scratch.run(coefficientGradients(sizes), [byFeature!]),
     ...(inputs[4] ? [call.exportState(after!)] : []),
   ];
-}
+};

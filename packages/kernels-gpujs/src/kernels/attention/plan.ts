@@ -27,8 +27,15 @@ export interface Piece {
 
 export const four = (n: number): number => 4 * Math.ceil(n / 4);
 
-/** Most elements of one intermediate array: gpu.js's own limit; much less for order 2, whose states are D times as large. */
-const budgets = { 1: 2 ** 24, 2: 2 ** 22 } as const;
+/** Elements of intermediate arrays. */
+export interface ArrayLimits {
+  /** gpu.js's own limit: it indexes by float32. Heads are worked on in parts where one chunk of all needs more. */
+  readonly largest: number;
+  /** What pieces of tokens are cut to, by order: much less for order 2, whose states are D times as large. */
+  readonly piece: Readonly<Record<1 | 2, number>>;
+}
+
+export const arrayLimits: ArrayLimits = { largest: 2 ** 24, piece: { 1: 2 ** 24, 2: 2 ** 22 } };
 
 export function sizesOf(
   batch: number,
@@ -53,15 +60,12 @@ export function sizesOf(
 }
 
 /** Elements of the largest array that one chunk of every head needs. */
-const chunkElements = ({ batch, heads, features, values, chunk }: Sizes): number =>
+export const chunkElements = ({ batch, heads, features, values, chunk }: Sizes): number =>
   batch * heads * Math.max(features * values, chunk * chunk, chunk * features, chunk * values);
 
-/** True when even one chunk is too much: fewer heads must be worked on at a time. */
-export const isTooLarge = (sizes: Sizes): boolean => chunkElements(sizes) > 2 ** 24;
-
 /** Cuts tokens [start, end) into as few pieces as memory allows. */
-export function piecesOf(sizes: Sizes, length: number, start: number, end: number): Piece[] {
-  const chunks = Math.max(1, Math.floor(budgets[sizes.order] / chunkElements(sizes)));
+export function piecesOf(sizes: Sizes, { piece }: ArrayLimits, length: number, start: number, end: number): Piece[] {
+  const chunks = Math.max(1, Math.floor(piece[sizes.order] / chunkElements(sizes)));
   const pieces: Piece[] = [];
   for (let at = start; at < end; at += chunks * sizes.chunk) {
     const count = Math.min(chunks * sizes.chunk, end - at);

@@ -1,18 +1,26 @@
 import { matmul, tensor } from '@linattn/math';
 import { failureOf, opCases, runCase } from '@linattn/math/conformance';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createGpujsBackend } from '../src/index.ts';
+import { installWebGPU } from './webgpu.ts';
 
 // A small case of every operation; the whole kit runs in tests/conformance.
 const seen = new Set<string>();
 const sample = opCases.filter(({ op, size }) => size === 'small' && seen.size < seen.add(op).size);
+
+const noWebGPU = await installWebGPU();
 
 describe.each([
   { mode: 'cpu', privateHooks: true },
   { mode: 'cpu', privateHooks: false },
   { mode: 'webasm', privateHooks: true },
   { mode: 'webasm', privateHooks: false },
+  { mode: 'webgpu', privateHooks: true },
 ] as const)('$mode, private hooks: $privateHooks', (options) => {
+  beforeEach(({ skip }) => {
+    if (options.mode === 'webgpu' && noWebGPU) skip(noWebGPU);
+  });
+
   test('every operation agrees with float64', async () => {
     const backend = await createGpujsBackend(options);
     const failures = [];
