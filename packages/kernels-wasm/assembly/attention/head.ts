@@ -1,6 +1,6 @@
 import { at, int, num, ptr } from '../lib/args';
 import { fillZero, madd, sumLanes, zero } from '../lib/simd';
-import { loadRows } from './rows';
+import { addColumnSums, loadRows } from './rows';
 
 // Linear attention at work on a group of neighbouring heads: their numbers, the scratch that a head's chunk of tokens is loaded
 // into, and each head's state. A chunk is done for all heads of the group before the next one, since tokens lie [N, H, D] in
@@ -164,8 +164,10 @@ function stateFloats(): i32 {
 
 function place(scratch: usize): void {
   Q = scratch;
-  QB = at(Q, CHUNK * D);
-  K = at(QB, CHUNK * D);
+  const second = at(Q, CHUNK * D);
+  // With b = 1 the two are one.
+  QB = b == 1 ? Q : second;
+  K = at(second, CHUNK * D);
   V = at(K, CHUNK * D);
   M = at(V, CHUNK * E);
   TD = at(M, CHUNK);
@@ -228,6 +230,7 @@ export function rawKey(n: i32): usize {
 /** Q and QB of `rows` queries from n on. */
 export function loadQueries(n: i32, rows: i32, size: i32): void {
   loadRows(queryAt(q, n), strideD, rows, width, D, size, radius, 1, Q);
+  if (b == 1) return;
   const bs = f32x4.splat(b);
   for (let i = 0; i < size * D; i += 4) v128.store(at(QB, i), f32x4.mul(bs, v128.load(at(Q, i))));
 }
@@ -250,12 +253,9 @@ export function loadKeys(n: i32, rows: i32, size: i32): void {
 /** z += Σ m k, u += Σ m v, count += Σ m. */
 export function absorbSums(size: i32): void {
   let total: f64 = 0;
-  for (let i = 0; i < size; i++) {
-    const m = load<f32>(at(M, i));
-    total += m;
-    addRow(D, m, at(K, i * D), z);
-    addRow(E, 1, at(V, i * E), u);
-  }
+  for (let i = 0; i < size; i++) total += load<f32>(at(M, i));
+  addColumnSums(K, D, size, M, 1, z);
+  addColumnSums(V, E, size, 0, 1, u);
   setCount(count() + total);
 }
 

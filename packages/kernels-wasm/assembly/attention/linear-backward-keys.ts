@@ -57,7 +57,7 @@ import {
   z2,
 } from './head';
 import { loadOutputGradients } from './output-gradients';
-import { storeRowGradients, storeRows } from './rows';
+import { addColumnSums, storeRowGradients, storeRows } from './rows';
 import { loadState, storeState } from './state';
 
 /**
@@ -207,12 +207,9 @@ function valueGradients(size: i32, accumulate: bool): void {
 function absorb(size: i32): void {
   product(FULL, E, D, size, TE, rowC, QB, rowD, S, rowD, true);
   let deltas: f64 = 0;
-  for (let i = 0; i < size; i++) {
-    const delta = load<f32>(at(row, i));
-    deltas += delta;
-    addRow(D, -delta, at(QB, i * D), z);
-    addRow(E, a, at(XE, i * E), u);
-  }
+  for (let i = 0; i < size; i++) deltas += load<f32>(at(row, i));
+  addColumnSums(QB, D, size, row, -1, z);
+  addColumnSums(XE, E, size, 0, a, u);
   setCount(count() - <f64>a * deltas);
   if (order == 1) return;
   for (let i = 0; i < size; i++) {

@@ -119,6 +119,7 @@ function lookBack(size: i32): void {
     addRow(D, -delta, z, x);
     addToSum(1, dotRow(E, at(XE, i * E), u) - delta * <f32>count());
     addToSum(2, dotRow(D, at(Q, i * D), x));
+    if (b == 1) continue;
     for (let d = 0; d < D; d += 4) v128.store(at(x, d), f32x4.mul(bs, v128.load(at(x, d))));
   }
   if (order == 1) return;

@@ -7,12 +7,52 @@ export const TINY: f32 = 1e-36;
 /** |x|² over n floats. */
 // @ts-ignore: decorator
 @inline export function squaredNorm(x: usize, n: i32): f32 {
-  let s = zero();
-  for (let i = 0; i < n; i += 4) {
-    const xi = loadFirst(at(x, i), n - i);
-    s = madd(xi, xi, s);
+  let even = zero();
+  let odd = zero();
+  let i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const x0 = v128.load(at(x, i));
+    const x1 = v128.load(at(x, i), 16);
+    even = madd(x0, x0, even);
+    odd = madd(x1, x1, odd);
   }
-  return sumLanes(s);
+  for (; i < n; i += 4) {
+    const xi = loadFirst(at(x, i), n - i);
+    even = madd(xi, xi, even);
+  }
+  return sumLanes(f32x4.add(even, odd));
+}
+
+/**
+ * target[j] += scale Σ_i w_i x[i, j] over rows of `columns` floats (a multiple of 8); without weights (0) each w_i is 1. Sums stay in
+ * registers over all rows.
+ */
+export function addColumnSums(x: usize, columns: i32, rows: i32, weights: usize, scale: f32, target: usize): void {
+  const scales = f32x4.splat(scale);
+  for (let j = 0; j < columns; j += 16) {
+    const wide = j + 16 <= columns;
+    let s0 = zero();
+    let s1 = s0;
+    let s2 = s0;
+    let s3 = s0;
+    for (let i = 0; i < rows; i++) {
+      const from = at(x, i * columns + j);
+      const w = weights ? v128.load32_splat(at(weights, i)) : f32x4.splat(1);
+      s0 = madd(w, v128.load(from), s0);
+      s1 = madd(w, v128.load(from, 16), s1);
+      if (wide) {
+        s2 = madd(w, v128.load(from, 32), s2);
+        s3 = madd(w, v128.load(from, 48), s3);
+      }
+    }
+    const to = at(target, j);
+    v128.store(to, madd(scales, s0, v128.load(to)));
+    v128.store(to, madd(scales, s1, v128.load(to, 16)), 16);
+    if (wide) {
+      v128.store(to, madd(scales, s2, v128.load(to, 32)), 32);
+      v128.store(to, madd(scales, s3, v128.load(to, 48)), 48);
+    }
+  }
 }
 
 /**
