@@ -227,6 +227,44 @@ export function rawKey(n: i32): usize {
   return keyAt(k, n);
 }
 
+/** Where `touch` leaves what it read, so that it is not optimised away. */
+let touched: u32 = 0;
+
+/**
+ * Reads one word of every cache line of `rows` tokens of the whole group, in order: they come from memory in a stream, and what
+ * then picks them head by head finds them in the cache. WASM has no other way to prefetch.
+ */
+function touch(x: usize, stride: usize, rows: i32, floats: i32): void {
+  const bytes = <usize>(groupSize * floats) << 2;
+  let sum: u32 = 0;
+  for (let i = 0; i < rows; i++) {
+    const from = x + <usize>i * stride;
+    for (let line: usize = 0; line < bytes; line += 64) sum += load<u32>(from + line);
+  }
+  touched += sum;
+}
+
+/** Before the heads of a group take the tokens from n on. */
+export function touchQueries(n: i32, rows: i32): void {
+  if (groupSize == 1) return;
+  selectHead(0);
+  touch(queryAt(q, n), strideD, rows, width);
+}
+
+export function touchKeys(n: i32, rows: i32): void {
+  if (groupSize == 1) return;
+  selectHead(0);
+  touch(keyAt(k, n), strideD, rows, width);
+  touch(valueAt(v, n), strideE, rows, valueWidth);
+}
+
+/** Outputs, or their gradients, of the queries from n on. */
+export function touchOutputs(x: usize, n: i32, rows: i32): void {
+  if (groupSize == 1) return;
+  selectHead(0);
+  touch(outputAt(x, n), strideE, rows, valueWidth);
+}
+
 /** Q and QB of `rows` queries from n on. */
 export function loadQueries(n: i32, rows: i32, size: i32): void {
   loadRows(queryAt(q, n), strideD, rows, width, D, size, radius, 1, Q);

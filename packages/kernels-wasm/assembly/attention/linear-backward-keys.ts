@@ -46,6 +46,9 @@ import {
   T,
   TD,
   TE,
+  touchKeys,
+  touchOutputs,
+  touchQueries,
   u,
   V,
   valueAt,
@@ -76,6 +79,8 @@ export function linearBackwardKeys(group: i32, args: usize, scratch: usize): voi
   const causal = queries - causalFrom;
   for (let n = causalFrom + ((causal - 1) / CHUNK) * CHUNK; causal > 0 && n >= causalFrom; n -= CHUNK) {
     const rows = liveRows(n, queries);
+    touchKeys(n, rows);
+    touchQueryRows(n, rows, args);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       causalChunk(n, rows, padRows(rows), args);
@@ -83,6 +88,7 @@ export function linearBackwardKeys(group: i32, args: usize, scratch: usize): voi
   }
   for (let n = 0; n < causalFrom; n += CHUNK) {
     const rows = liveRows(n, causalFrom);
+    touchQueryRows(n, rows, args);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       takeQueries(n, rows, padRows(rows), args);
@@ -91,6 +97,7 @@ export function linearBackwardKeys(group: i32, args: usize, scratch: usize): voi
   }
   for (let n = 0; n < seenByAll; n += CHUNK) {
     const rows = liveRows(n, seenByAll);
+    touchKeys(n, rows);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       loadKeys(n, rows, padRows(rows));
@@ -104,6 +111,12 @@ export function linearBackwardKeys(group: i32, args: usize, scratch: usize): voi
     selectHead(i);
     storeState(at(initialGradient, head * stateSize), true);
   }
+}
+
+function touchQueryRows(n: i32, rows: i32, args: usize): void {
+  touchQueries(n, rows);
+  touchOutputs(ptr(args, 17), n, rows);
+  touchOutputs(ptr(args, 19), n, rows);
 }
 
 function causalChunk(n: i32, rows: i32, size: i32, args: usize): void {

@@ -45,6 +45,9 @@ import {
   T,
   TD,
   TE,
+  touchKeys,
+  touchOutputs,
+  touchQueries,
   u,
   V,
   width,
@@ -70,6 +73,7 @@ export function linearBackwardQueries(group: i32, args: usize, scratch: usize): 
   }
   for (let n = 0; n < seenByAll; n += CHUNK) {
     const rows = liveRows(n, seenByAll);
+    touchKeys(n, rows);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       takeKeys(n, rows, padRows(rows));
@@ -80,6 +84,10 @@ export function linearBackwardQueries(group: i32, args: usize, scratch: usize): 
     const causal = n >= causalFrom;
     const rows = liveRows(n, causal ? queries : causalFrom);
     const size = padRows(rows);
+    touchQueries(n, rows);
+    touchOutputs(ptr(args, 17), n, rows);
+    touchOutputs(ptr(args, 19), n, rows);
+    if (causal) touchKeys(n, rows);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       loadQueries(n, rows, size);

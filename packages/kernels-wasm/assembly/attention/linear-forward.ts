@@ -41,6 +41,8 @@ import {
   strideG,
   T,
   TD,
+  touchKeys,
+  touchQueries,
   u,
   V,
   valueWidth,
@@ -71,6 +73,7 @@ export function linearAttention(group: i32, args: usize, scratch: usize): void {
   // Where everyone sees the same keys, the state holds all that is needed.
   for (let n = 0; n < seenByAll; n += CHUNK) {
     const rows = liveRows(n, seenByAll);
+    touchKeys(n, rows);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       loadKeys(n, rows, padRows(rows));
@@ -79,6 +82,7 @@ export function linearAttention(group: i32, args: usize, scratch: usize): void {
   }
   for (let n = 0; n < causalFrom; n += CHUNK) {
     const rows = liveRows(n, causalFrom);
+    touchQueries(n, rows);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       loadQueries(n, rows, padRows(rows));
@@ -88,6 +92,8 @@ export function linearAttention(group: i32, args: usize, scratch: usize): void {
   }
   for (let n = causalFrom; n < queries; n += CHUNK) {
     const rows = liveRows(n, queries);
+    touchQueries(n, rows);
+    touchKeys(n, rows);
     for (let i = 0; i < groupSize; i++) {
       selectHead(i);
       causalChunk(n, rows, padRows(rows), o, g);
