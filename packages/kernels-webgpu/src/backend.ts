@@ -4,6 +4,7 @@ import { linearAttentionBackward } from './attention/backward.ts';
 import { linearAttention } from './attention/forward.ts';
 import { coreKernels } from './core/kernels.ts';
 import { type OpenOptions, openDevice } from './device.ts';
+import { random } from './training/random.ts';
 import { Gpu } from './runtime/gpu.ts';
 import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
@@ -21,6 +22,8 @@ export interface WebgpuBackend extends Backend {
   memory(): ReturnType<Backend['memory']> & { readonly peakBytes: number };
   /** Starts a new measurement of `memory().peakBytes`. */
   resetPeak(): void;
+  /** Gives pooled buffers back to the device, once nothing recorded waits to be submitted. */
+  trim(): void;
   /** Sends the recorded work to the device without reading anything back. */
   submit(): Promise<void>;
   /**
@@ -50,6 +53,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
       ...coreKernels(gpu),
       linearAttention: linearAttention(gpu),
       linearAttentionBackward: linearAttentionBackward(gpu),
+      random: random(gpu),
     },
     upload: (values: ArrayLike<number>, { dtype }: TensorSpec): Handle =>
       gpu.upload(dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values)),
@@ -63,6 +67,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
       return { ...memory, buffers: memory.buffers - own.buffers, bytes: memory.bytes - own.bytes };
     },
     resetPeak: () => gpu.pool.resetPeak(),
+    trim: () => gpu.pool.trim(Number.NEGATIVE_INFINITY),
     submit: () => gpu.submit(),
     submitTimed: (each = false) => gpu.submitTimed(each),
     dispose: async () => {

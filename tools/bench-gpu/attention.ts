@@ -1,0 +1,118 @@
+import type { WebgpuBackend } from '@linattn/kernels-webgpu';
+import { keep, l2Normalize, linearAttention, random, scope, slice, type Tensor, vjp } from '@linattn/math';
+import { type Spread, time, timeEach } from './measure.ts';
+import { oneHead, relativeError } from './oracle.ts';
+
+export interface Setting {
+  readonly batch: number;
+  readonly heads: number;
+  readonly tokens: number;
+  readonly width: number;
+  /** Scale q and k inside the operation, instead of giving it scaled ones. */
+  readonly normalize?: boolean;
+}
+
+export interface Result extends Setting {
+  readonly forward: Spread;
+  readonly backward: Spread;
+  readonly forwardKernels: { name: string; milliseconds: number }[];
+  readonly backwardKernels: { name: string; milliseconds: number }[];
+  readonly errors?: Readonly<Record<string, number>>;
+  readonly forwardPeakMiB: number;
+  readonly trainPeakMiB: number;
+}
+
+let stream = (Math.random() * 2 ** 32) >>> 0;
+const draw = (backend: WebgpuBackend, shape: readonly number[]): Tensor =>
+  random(backend, { shape, distribution: 'normal', key: [stream++, 7], stream: [0, 0] });
+
+/** Times causal attention forward and backward, and checks a head against float64 from the same fresh random inputs. */
+export async function benchAttention(backend: WebgpuBackend, setting: Setting, check: boolean): Promise<Result> {
+  const { batch, heads, tokens, width, normalize = false } = setting;
+  const shape = [batch, tokens, heads, width];
+  const unit = (): Tensor =>
+    scope(() => {
+      const x = draw(backend, shape);
+      return normalize ? x : l2Normalize(x, 0.97);
+    });
+  const inputs = [unit(), unit(), draw(backend, shape)] as const;
+  const dO = draw(backend, shape);
+  const [q, k, v] = inputs;
+  const options = normalize ? ({ normalize: 'l2', radius: 0.97 } as const) : {};
+  const attend = () => linearAttention(q, k, v, options).output;
+  const forward = () => scope(() => void attend());
+  let errors: Record<string, number> | undefined;
+  if (check && !normalize) errors = await errorsOf(setting, inputs, dO);
+  await backend.submit();
+
+  backend.trim();
+  backend.resetPeak();
+  const forwardSpread = await time(backend, forward);
+  const forwardPeakMiB = backend.memory().peakBytes / 2 ** 20;
+  const forwardKernels = await timeEach(backend, forward);
+
+  backend.trim();
+  backend.resetPeak();
+  let pullback: ((seeds: readonly Tensor[]) => Tensor[]) | undefined;
+  let output: Tensor | undefined;
+  const prepare = () => {
+    const tape = vjp(() => [attend()], inputs);
+    [output] = tape.outputs;
+    pullback = tape.pullback;
+  };
+  const backward = () => {
+    for (const gradient of pullback!([dO])) gradient.dispose();
+    output!.dispose();
+  };
+  const backwardSpread = await time(backend, backward, { prepare });
+  const trainPeakMiB = backend.memory().peakBytes / 2 ** 20;
+  const backwardKernels = await timeEach(backend, backward, prepare);
+  for (const tensor of [...inputs, dO]) tensor.dispose();
+  backend.trim();
+  return {
+    ...setting,
+    forward: forwardSpread,
+    backward: backwardSpread,
+    forwardKernels,
+    backwardKernels,
+    errors,
+    forwardPeakMiB,
+    trainPeakMiB,
+  };
+}
+
+async function errorsOf(
+  { batch, heads, tokens, width }: Setting,
+  inputs: readonly [Tensor, Tensor, Tensor],
+  dO: Tensor,
+): Promise<Record<string, number>> {
+  let g: Tensor | undefined;
+  const tape = vjp(() => {
+    const { output, denominator } = linearAttention(...inputs);
+    g = keep(denominator);
+    return [output];
+  }, inputs);
+  const gradients = tape.pullback([dO]);
+  const found = [tape.outputs[0], g!, ...gradients];
+  const head = async (x: Tensor, b: number, h: number) => {
+    const part = scope(() => slice(slice(x, 0, b, b + 1), 2, h, h + 1));
+    const values = await part.read();
+    part.dispose();
+    return values;
+  };
+  const worst: Record<string, number> = {};
+  const samples = [
+    [batch - 1, heads - 1],
+    ...(tokens <= 4096 ? [[0, Math.floor(heads / 2)]] : []),
+  ];
+  for (const [b, h] of samples) {
+    const [q, k, v, d] = await Promise.all([...inputs, dO].map((x) => head(x, b, h)));
+    const expected = oneHead(tokens, width, q, k, v, d);
+    const values = await Promise.all(found.map((x) => head(x, b, h)));
+    (['o', 'g', 'dq', 'dk', 'dv'] as const).forEach((name, i) => {
+      worst[name] = Math.max(worst[name] ?? 0, relativeError(values[i], expected[name]));
+    });
+  }
+  for (const tensor of found) tensor.dispose();
+  return worst;
+}

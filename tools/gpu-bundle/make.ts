@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+
+// Makes .gpu-bundle/: all that a bare Linux host with a GPU driver needs to run tools/bench-gpu, without a network. Compressed node and
+// libvulkan1 are made once and kept; the benchmark is bundled anew each time.
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, '.gpu-bundle');
+const most = 64 * 2 ** 20;
+
+mkdirSync(folder, { recursive: true });
+
+await build({
+  entryPoints: [join(root, 'tools/bench-gpu/main.ts')],
+  outfile: join(folder, 'bench.mjs'),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  minifySyntax: true,
+  conditions: ['@linattn/source'],
+  loader: { '.wgsl': 'text' },
+});
+
+const compress = (source: string, target: string) => {
+  if (existsSync(`${target}.xz`)) return;
+  copyFileSync(source, target);
+  execFileSync('xz', ['-6', '-f', target]);
+};
+compress(process.execPath, join(folder, 'node'));
+const dawn = join(dirname(createRequire(import.meta.url).resolve('webgpu/package.json')), 'dist/linux-x64/dawn.node');
+compress(dawn, join(folder, 'dawn.node'));
+
+if (!readdirSync(folder).some((name) => name.endsWith('.deb'))) {
+  try {
+    execFileSync('apt-get', ['-qq', 'download', 'libvulkan1'], { cwd: folder });
+  } catch {
+    console.warn('libvulkan1 could not be downloaded: the host must have libvulkan.so.1 itself');
+  }
+}
+
+writeFileSync(
+  join(folder, 'run.sh'),
+  `#!/bin/sh
+# Unpacks into /tmp/gpu-bundle and runs the benchmark with the arguments given.
+set -e
+here=$(cd "$(dirname "$0")" && pwd)
+to=/tmp/gpu-bundle
+mkdir -p $to
+for deb in "$here"/*.deb; do [ -e "$deb" ] && dpkg -x "$deb" $to; done
+export LD_LIBRARY_PATH=$to/usr/lib/x86_64-linux-gnu:$LD_LIBRARY_PATH
+for file in node dawn.node; do [ -e $to/$file ] || xz -dc "$here/$file.xz" > $to/$file; done
+chmod +x $to/node
+cp "$here/bench.mjs" $to/
+exec $to/node $to/bench.mjs "$@"
+`,
+  { mode: 0o755 },
+);
+
+let total = 0;
+for (const name of readdirSync(folder)) total += statSync(join(folder, name)).size;
+console.log(`${folder}: ${(total / 2 ** 20).toFixed(1)} MiB`);
+if (total > most) {
+  rmSync(join(folder, 'node.xz'));
+  throw new Error(`the bundle is over ${most} bytes`);
+}
