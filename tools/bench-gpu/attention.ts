@@ -36,13 +36,12 @@ export async function benchAttention(backend: WebgpuBackend, setting: Setting, c
       return normalize ? x : l2Normalize(x, 0.97);
     });
   const inputs = [unit(), unit(), draw(backend, shape)] as const;
-  const dO = draw(backend, shape);
   const [q, k, v] = inputs;
   const options = normalize ? ({ normalize: 'l2', radius: 0.97 } as const) : {};
   const attend = () => linearAttention(q, k, v, options).output;
   const forward = () => scope(() => void attend());
   let errors: Record<string, number> | undefined;
-  if (check && !normalize) errors = await errorsOf(setting, inputs, dO);
+  if (check && !normalize) errors = await errorsOf(backend, setting, inputs);
   await backend.submit();
 
   backend.trim();
@@ -51,6 +50,8 @@ export async function benchAttention(backend: WebgpuBackend, setting: Setting, c
   const forwardPeakMiB = backend.memory().peakBytes / 2 ** 20;
   const forwardKernels = await timeEach(backend, forward);
 
+  const dO = draw(backend, shape);
+  await backend.submit();
   backend.trim();
   backend.resetPeak();
   let pullback: ((seeds: readonly Tensor[]) => Tensor[]) | undefined;
@@ -82,10 +83,11 @@ export async function benchAttention(backend: WebgpuBackend, setting: Setting, c
 }
 
 async function errorsOf(
+  backend: WebgpuBackend,
   { batch, heads, tokens, width }: Setting,
   inputs: readonly [Tensor, Tensor, Tensor],
-  dO: Tensor,
 ): Promise<Record<string, number>> {
+  const dO = draw(backend, [batch, tokens, heads, width]);
   let g: Tensor | undefined;
   const tape = vjp(() => {
     const { output, denominator } = linearAttention(...inputs);
@@ -113,6 +115,6 @@ async function errorsOf(
       worst[name] = Math.max(worst[name] ?? 0, relativeError(values[i], expected[name]));
     });
   }
-  for (const tensor of found) tensor.dispose();
+  for (const tensor of [...found, dO]) tensor.dispose();
   return worst;
 }

@@ -3,41 +3,43 @@ import { tuning } from '../../packages/kernels-webgpu/src/attention/run.ts';
 import { type ChunkTile, chunkBytes } from '../../packages/kernels-webgpu/src/attention/tiles.ts';
 import { benchAttention } from './attention.ts';
 
-const widths = [32, 64, 128];
-
-function candidates(width: number, limit: number): ChunkTile[] {
-  const found: ChunkTile[] = [];
-  const depth = width / 4;
-  for (const TV4 of [16, 8, 4]) {
-    for (const DP4 of [16, 8, 4]) {
-      for (const [C, TY, TX] of [
-        [32, 8, 8],
-        [64, 8, 8],
-        [32, 8, 4],
-        [32, 4, 8],
-        [64, 16, 8],
-        [64, 8, 16],
-        [64, 16, 4],
-        [16, 4, 8],
-        [32, 8, 16],
-      ]) {
-        if (TV4 * 4 > width || DP4 > depth || TX > TV4 || C % TX !== 0 || C / TX < 1) continue;
-        if (width <= 64 && DP4 < depth && C < 64) continue;
-        const tile = { D4: depth, DP4, TV4, C, TY, TX };
-        if (chunkBytes(tile) <= limit) found.push(tile);
-      }
-    }
-  }
-  return found;
-}
+/** D4, DP4, TV4, C, TY, TX */
+const candidates: Readonly<Record<number, readonly (readonly number[])[]>> = {
+  32: [
+    [8, 8, 8, 32, 8, 8],
+    [8, 8, 8, 64, 8, 8],
+    [8, 8, 8, 64, 16, 8],
+    [8, 8, 8, 64, 16, 4],
+    [8, 8, 8, 32, 8, 4],
+  ],
+  64: [
+    [16, 16, 16, 32, 8, 16],
+    [16, 16, 16, 32, 8, 8],
+    [16, 8, 16, 32, 8, 16],
+    [16, 8, 8, 64, 16, 8],
+    [16, 16, 8, 32, 8, 8],
+  ],
+  128: [
+    [32, 16, 8, 32, 8, 8],
+    [32, 8, 8, 32, 8, 8],
+    [32, 8, 8, 64, 16, 8],
+    [32, 16, 16, 16, 4, 16],
+  ],
+};
 
 /** Times every tile that fits, and several numbers of segments. */
 export async function tryTiles(backend: WebgpuBackend): Promise<unknown[]> {
   const limit = backend.device.limits.maxComputeWorkgroupStorageSize;
   const found: unknown[] = [];
-  for (const width of widths) {
+  for (const [key, tiles] of Object.entries(candidates)) {
+    const width = Number(key);
     const setting = { batch: 4, heads: 16, tokens: 16_384, width };
-    for (const tile of candidates(width, limit)) {
+    for (const [D4, DP4, TV4, C, TY, TX] of tiles) {
+      const tile: ChunkTile = { D4, DP4, TV4, C, TY, TX };
+      if (chunkBytes(tile) > limit) {
+        console.log(`${JSON.stringify(tile)} takes ${chunkBytes(tile)} bytes`);
+        continue;
+      }
       tuning.tile = () => tile;
       try {
         const { forward, backward, forwardKernels, backwardKernels } = await benchAttention(backend, setting, false);
@@ -51,10 +53,10 @@ export async function tryTiles(backend: WebgpuBackend): Promise<unknown[]> {
     }
     tuning.tile = undefined;
     const standard = tuning.workgroups;
-    for (const workgroups of [320, 512, 640, 960, 1280, 2560]) {
+    for (const workgroups of [512, 640, 1056, 1280, 2112]) {
       tuning.workgroups = workgroups;
       const { forward, backward, forwardKernels } = await benchAttention(backend, setting, false);
-      console.log(`D${width} workgroups ${workgroups}: forward ${forward.median.toFixed(2)} backward ${backward.median.toFixed(2)} ${JSON.stringify(forwardKernels)}`);
+      console.log(`D${width} workgroups ${workgroups}: forward ${forward.median.toFixed(2)} backward ${backward.median.toFixed(2)} ${forwardKernels.map(({ name, milliseconds }) => `${name} ${milliseconds.toFixed(3)}`).join(' ')}`);
       found.push({ width, workgroups, forward: forward.median, backward: backward.median });
     }
     tuning.workgroups = standard;

@@ -33,11 +33,13 @@ compress(process.execPath, join(folder, 'node'));
 const dawn = join(dirname(createRequire(import.meta.url).resolve('webgpu/package.json')), 'dist/linux-x64/dawn.node');
 compress(dawn, join(folder, 'dawn.node'));
 
+// The Vulkan loader, and what NVIDIA's driver links to.
+const libraries = ['libvulkan1', 'libegl1', 'libglvnd0', 'libopengl0', 'libgl1', 'libglx0', 'libgles2'];
 if (!readdirSync(folder).some((name) => name.endsWith('.deb'))) {
   try {
-    execFileSync('apt-get', ['-qq', 'download', 'libvulkan1'], { cwd: folder });
+    execFileSync('apt-get', ['-qq', 'download', ...libraries], { cwd: folder });
   } catch {
-    console.warn('libvulkan1 could not be downloaded: the host must have libvulkan.so.1 itself');
+    console.warn(`${libraries.join(', ')} could not be downloaded: the host must have them itself`);
   }
 }
 

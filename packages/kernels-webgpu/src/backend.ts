@@ -10,6 +10,11 @@ import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
 
 export interface WebgpuOptions extends OpenOptions {
+  /**
+   * Unrolls the kernels' inner loops and makes variants for each use. Default: unless the adapter computes on the CPU, where compiling
+   * such kernels takes minutes.
+   */
+  readonly unroll?: boolean;
   /** Called while kernels compile, before the first submission that needs them. */
   readonly onCompile?: CompileProgress;
 }
@@ -39,7 +44,7 @@ export interface WebgpuBackend extends Backend {
  */
 export async function webgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
   const { device, description, software, close } = await openDevice(options);
-  const gpu = new Gpu(device, { software, onCompile: options.onCompile });
+  const gpu = new Gpu(device, { software: !(options.unroll ?? !software), onCompile: options.onCompile });
   // What the backend itself holds is no tensor.
   const own = gpu.pool.memory();
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;

@@ -25,17 +25,16 @@ const YO = C * XS;
 const SM = (DP4 + TY - 1u) / TY;      // vec4 rows of the state
 const NP = D4 / DP4;                  // panels of features
 const PS = TY * R4 + 1u;              // stride of keys in P
-const YP = NT / DP4;                  // shares that sums over a chunk are cut into
-const ZP = NT / TV4;
+const YP = min(8u, NT / DP4);         // shares that sums over a chunk are cut into
+const ZP = min(8u, NT / TV4);
+const LX = C * DP4 / NT;              // vec4s of x (and y), and of z, that an invocation loads
+const LZ = C * TV4 / NT;
 
-var<workgroup> tile: array<vec4f, TILE>;          // x and y; then P at PO
+var<workgroup> tile: array<vec4f, TILE>;          // x and y; then P at PO; partial sums of G, U and Z at GO, UO and ZO
 var<workgroup> zTile: array<vec4f, C * TV4>;
 var<workgroup> state: array<vec4f, 4u * D4 * TV4>;
 var<workgroup> u: array<vec4f, TV4>;
 var<workgroup> zSum: array<vec4f, D4>;
-var<workgroup> uParts: array<vec4f, NT>;
-var<workgroup> zParts: array<vec4f, NT * NP>;
-var<workgroup> red: array<vec4f, NT * R4>;        // G, still to be summed over tx
 var<workgroup> alpha: array<f32, C>;
 var<workgroup> beta: array<f32, C>;
 var<workgroup> omega: array<f32, C>;
@@ -50,7 +49,7 @@ fn slotFour(at: u32, stride: u32, left: i32) -> vec4f {
 }
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers o pv xv w s yv zv g
+  // @registers o pv xv w s yv zv g fx fy fz
   let pair = group.y;
   let ty = t / TX;
   let tx = t % TX;
@@ -59,6 +58,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let last = min(first + p.segment, p.length);
   let base = (pair * (p.segments + 1u) + select(p.segments, group.x, CAUSAL == 1u)) * p.slot;
   var sums = vec2f();
+  var next = 0.0;   // what the last chunk adds to the count
+  let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
+  let scaleX = factors[p.fx.x];
+  let scaleY = factors[p.fy.x];
+  let scaleZ = factors[p.fz.x];
 
   for (var e = t; e < 4u * D4 * TV4; e += NT) {
     let m = e / TV4;
@@ -86,52 +90,72 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     // @unroll
     for (var r = 0u; r < R4; r++) { g[r] = vec4f(); }
 
+    let xRow = rowOf(0u, pair, at);
+    let yRow = rowOf(1u, pair, at);
+
     for (var panel = 0u; panel < NP; panel++) {
-      // Load a panel of x and y, and with the first all of z.
-      for (var e = t; e < C * DP4; e += NT) {
-        let i = e / DP4;
-        let q = e % DP4;
-        let f = 4u * (panel * DP4 + q);
-        var xIn = vec4f();
-        var yIn = vec4f();
-        if (i < rows && f < p.features) {
-          let row = rowOf(0u, pair, at + i);
-          xIn = xFour(row * p.features + f, p.features - f) * factor(p.fx, row);
-          if (CAUSAL == 1u) {
-            let key = rowOf(1u, pair, at + i);
-            yIn = yFour(key * p.features + f, p.features - f) * factor(p.fy, key);
+      // Fetch a panel of x and y, and with the first all of z: every load is under way before the first is waited for.
+      var fx: array<vec4f, LX>;
+      var fy: array<vec4f, LX>;
+      var fz: array<vec4f, LZ>;
+      // @unroll
+      for (var l = 0u; l < LX; l++) {
+        let i = t / DP4 + l * (NT / DP4);
+        let f = 4u * (panel * DP4 + t % DP4);
+        let inside = i < rows && (FULL == 1u || f < p.features);
+        let row = xRow + select(0u, i * step, inside);
+        fx[l] = select(vec4f(), xFour(row * p.features + select(0u, f, inside), p.features - f), inside);
+        var scale = scaleX;
+        if ((PLANES & 1u) != 0u) { scale *= factors[p.fx.y + row]; }
+        fx[l] *= scale;
+        if (CAUSAL == 1u) {
+          let key = yRow + select(0u, i * step, inside);
+          fy[l] = select(vec4f(), yFour(key * p.features + select(0u, f, inside), p.features - f), inside);
+          scale = scaleY;
+          if ((PLANES & 4u) != 0u) { scale *= factors[p.fy.y + key]; }
+          fy[l] *= scale;
+        }
+      }
+      var found = vec3f();
+      if (panel == 0u) {
+        if (CAUSAL == 1u) {
+          // @unroll
+          for (var l = 0u; l < LZ; l++) {
+            let i = t / TV4 + l * (NT / TV4);
+            let f = column0 + 4u * (t % TV4);
+            let inside = i < rows && (FULL == 1u || f < p.columns);
+            let key = yRow + select(0u, i * step, inside);
+            fz[l] = select(vec4f(), zFour(key * p.columns + select(0u, f, inside), p.columns - f), inside);
+            var scale = scaleZ;
+            if ((PLANES & 16u) != 0u) { scale *= factors[p.fz.y + key]; }
+            fz[l] *= scale;
           }
         }
-        tile[i * XS + q] = xIn;
-        if (CAUSAL == 1u) { tile[YO + i * XS + q] = yIn; }
+      }
+      // The last chunk may still be read.
+      workgroupBarrier();
+      // @unroll
+      for (var l = 0u; l < LX; l++) {
+        let to = (t / DP4 + l * (NT / DP4)) * XS + t % DP4;
+        tile[to] = fx[l];
+        if (CAUSAL == 1u) { tile[YO + to] = fy[l]; }
       }
       if (panel == 0u) {
         if (CAUSAL == 1u) {
-          for (var e = t; e < C * TV4; e += NT) {
-            let i = e / TV4;
-            let f = column0 + 4u * (e % TV4);
-            var zIn = vec4f();
-            if (i < rows && f < p.columns) {
-              let key = rowOf(1u, pair, at + i);
-              zIn = zFour(key * p.columns + f, p.columns - f) * factor(p.fz, key);
-            }
-            zTile[e] = zIn;
-          }
+          // @unroll
+          for (var l = 0u; l < LZ; l++) { zTile[t + l * NT] = fz[l]; }
         }
         for (var i = t; i < C; i += NT) {
-          var found = vec3f();
+          found = vec3f();
           if (i < rows) {
-            found.x = factor(p.fAlpha, rowOf(0u, pair, at + i));
-            if (CAUSAL == 1u) {
-              let key = rowOf(1u, pair, at + i);
-              found.y = factor(p.fBeta, key);
-              found.z = factor(p.fOmega, key);
-            }
+            found.x = factor(p.fAlpha, xRow + i * step);
+            if (CAUSAL == 1u) { found = vec3f(found.x, factor(p.fBeta, yRow + i * step), factor(p.fOmega, yRow + i * step)); }
           }
           alpha[i] = found.x;
           beta[i] = found.y;
           omega[i] = found.z;
         }
+        if (t == 0u) { count += next; }
       }
       workgroupBarrier();
 
@@ -224,19 +248,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (EXTRA != 0u && t < YP * DP4) {
           var sum = vec4f();
           for (var n = t / DP4; n < C; n += YP) { sum += omega[n] * tile[YO + n * XS + t % DP4]; }
-          zParts[panel * NT + t] = sum;
+          tile[ZO + t] = sum;
         }
         if (panel == 0u && t < ZP * TV4) {
           var sum = vec4f();
           for (var n = t / TV4; n < C; n += ZP) { sum += beta[n] * zTile[n * TV4 + t % TV4]; }
-          uParts[t] = sum;
+          tile[UO + t] = sum;
         }
         if (EXTRA != 0u && panel == 0u && t < 8u) {
           var sum = 0.0;
           for (var n = t; n < C; n += 8u) { sum += beta[n] * omega[n]; }
           countParts[t] = sum;
         }
-        if (NP > 1u) { workgroupBarrier(); }
+        if (NP > 1u) {
+          workgroupBarrier();
+          if (EXTRA != 0u && t < DP4) {
+            for (var i = 0u; i < YP; i++) { zSum[panel * DP4 + t] += tile[ZO + i * DP4 + t]; }
+          }
+        }
       }
     }
 
@@ -258,7 +287,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       // @unroll
       for (var r = 0u; r < R4; r++) {
         if (EXTRA == 3u) { sums.x += dot(g[r], vec4f(1.0)); }
-        else { red[(r * TX + tx) * TY + ty] = g[r]; }
+        else { tile[GO + (r * TX + tx) * TY + ty] = g[r]; }
       }
     }
     workgroupBarrier();
@@ -286,30 +315,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
       for (var e = t; e < TV4; e += NT) {
         var sum = u[e];
-        for (var i = 0u; i < ZP; i++) { sum += uParts[i * TV4 + e]; }
+        for (var i = 0u; i < ZP; i++) { sum += tile[UO + i * TV4 + e]; }
         u[e] = sum;
       }
-      if (EXTRA != 0u) {
-        for (var e = t; e < D4; e += NT) {
-          var sum = zSum[e];
-          for (var i = 0u; i < YP; i++) { sum += zParts[(e / DP4) * NT + i * DP4 + e % DP4]; }
-          zSum[e] = sum;
-        }
+      if (EXTRA != 0u && NP == 1u && t < DP4) {
+        for (var i = 0u; i < YP; i++) { zSum[t] += tile[ZO + i * DP4 + t]; }
       }
     }
     if (EXTRA == 1u || EXTRA == 2u) {
       // @unroll
       for (var r = 0u; r < R4; r++) {
         g[r] = count * vec4f(alpha[ty + TY * (4u * r)], alpha[ty + TY * (4u * r + 1u)], alpha[ty + TY * (4u * r + 2u)], alpha[ty + TY * (4u * r + 3u)]);
-        for (var i = 0u; i < TX; i++) { g[r] += red[(r * TX + i) * TY + ty]; }
+        for (var i = 0u; i < TX; i++) { g[r] += tile[GO + (r * TX + i) * TY + ty]; }
       }
     }
     // @unroll
     for (var r = 0u; r < RI; r++) {
       let i = ty + TY * r;
       if (i < rows) {
-        let row = rowOf(0u, pair, at + i);
-        var scale = factor(p.fo, row);
+        let row = xRow + i * step;
+        var scale = factors[p.fo.x];
+        if ((PLANES & 64u) != 0u) { scale *= factors[p.fo.y + row]; }
         if (EXTRA == 1u || EXTRA == 2u) {
           let own = g[r / 4u][r % 4u];
           if (EXTRA == 1u) { scale /= own; }
@@ -330,20 +356,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
       }
     }
-    var next = 0.0;
+    next = 0.0;
     if (CAUSAL == 1u && EXTRA != 0u && t == 0u) {
       for (var i = 0u; i < 8u; i++) { next += countParts[i]; }
     }
-    workgroupBarrier();
-    if (CAUSAL == 1u && EXTRA != 0u && t == 0u) { count += next; }
   }
 
   if (EXTRA == 3u) {
-    red[t] = vec4f(sums, 0.0, 0.0);
+    workgroupBarrier();
+    tile[t] = vec4f(sums, 0.0, 0.0);
     workgroupBarrier();
     if (t == 0u) {
       var total = vec2f();
-      for (var i = 0u; i < NT; i++) { total += red[i].xy; }
+      for (var i = 0u; i < NT; i++) { total += tile[i].xy; }
       // Every tile of columns has the same G.
       if (group.z > 0u) { total.x = 0.0; }
       let to = (group.z * groups.y + group.y) * groups.x + group.x;

@@ -7,7 +7,7 @@ import { type Factor, one } from './factors.ts';
 import prefixSource from './prefix.wgsl?raw';
 import runSource from './run.wgsl?raw';
 import statesSource from './states.wgsl?raw';
-import { type ChunkTile, chooseChunkTile, placeOfP, softwareChunkTile } from './tiles.ts';
+import { type ChunkTile, chooseChunkTile, placesOf, softwareChunkTile } from './tiles.ts';
 
 /** Rows of tokens with what each is scaled by. */
 export interface Rows {
@@ -74,7 +74,13 @@ interface Mode {
   readonly causal: number;
   readonly extra: number;
   readonly accumulate: number;
+  /** No feature or column is padding. */
+  readonly full: number;
 }
+
+/** Which of x, α, y, β, z, ω and out have a plane of factors: a bit each. */
+const planesMask = (factors: readonly Factor[]): number =>
+  factors.reduce((mask, [, at], i) => mask | (at === 0 ? 0 : 1 << i), 0);
 
 const slotOf = ({ width, valueWidth }: Sizes): number => (1 + width) * (valueWidth + 1);
 
@@ -86,7 +92,7 @@ function words(
   slot: number,
   at: ReturnType<typeof layout>,
   { x, y, z, alpha = one, beta, omega, o = one }: Operands,
-  { causal, extra, accumulate }: Mode = { causal: 0, extra: 0, accumulate: 0 },
+  { causal, extra, accumulate, full }: Mode = { causal: 0, extra: 0, accumulate: 0, full: 0 },
 ): number[] {
   return [
     ...[...range.tokens, heads, segment],
@@ -95,7 +101,7 @@ function words(
     ...[at.atS, at.atU, at.atZ, at.atC],
     ...[at.features, at.columns, causal, extra],
     ...[x?.factor ?? one, alpha, y.factor, beta, z.factor, omega, o].flat(),
-    accumulate,
+    ...[accumulate, planesMask([x?.factor ?? one, alpha, y.factor, beta, z.factor, omega, o]), full],
   ];
 }
 
@@ -140,12 +146,14 @@ export function statesOf(
   const total = !range.causal || state.final !== undefined;
   const known = total ? segments.count : segments.count - 1;
   if (known > 0) {
+    const { y, z } = operands;
+    const fixed: Constants = gpu.software ? {} : { PLANES: planesMask([one, one, y.factor, one, z.factor]) };
     const [vectorY, vectorZ] = [at.features, at.columns].map((size) => !gpu.software && size % 4 === 0);
     gpu.run(
       {
         name: `states${Number(vectorY)}${Number(vectorZ)}`,
-        source: statesSource,
-        constants: { C: 16, M4: deep, J4: wide, TY: 8, TX: Math.min(8, wide) },
+        source: gpu.software ? statesOfAnyMode : statesSource,
+        constants: { C: 16, M4: deep, J4: wide, TY: 8, TX: Math.min(16, wide), ...fixed },
         declarations: [
           runSource,
           units(vectorY, 'XUnit'),
@@ -182,10 +190,14 @@ export function statesOf(
   return { ...segments, slots };
 }
 
+const statesOfAnyMode = statesSource.replaceAll(/\bPLANES\b/g, 'p.planes');
+
 const chunkOfAnyMode = chunkSource
   .replaceAll(/\bCAUSAL\b/g, 'p.causal')
   .replaceAll(/\bEXTRA\b/g, 'p.extra')
-  .replaceAll(/\bACC\b/g, 'p.accumulate');
+  .replaceAll(/\bACC\b/g, 'p.accumulate')
+  .replaceAll(/\bFULL\b/g, 'p.full')
+  .replaceAll(/\bPLANES\b/g, 'p.planes');
 
 /** What is done with G = Σ P ω. */
 export const extras = { none: 0, divide: 1, keep: 2, sum: 3 } as const;
@@ -233,13 +245,18 @@ export function chunks(
     causal: Number(causal),
     extra: extras[target.extra],
     accumulate: Number(target.accumulate ?? false),
+    full: Number(at.features === 4 * tile.D4 && at.columns % (4 * tile.TV4) === 0),
   };
-  const fixed: Constants = gpu.software ? {} : { CAUSAL: mode.causal, EXTRA: mode.extra, ACC: mode.accumulate };
+  const { x, alpha = one, y, beta, z, omega, o = one } = operands;
+  const planes = planesMask([x.factor, alpha, y.factor, beta, z.factor, omega, o]);
+  const fixed: Constants = gpu.software
+    ? {}
+    : { CAUSAL: mode.causal, EXTRA: mode.extra, ACC: mode.accumulate, FULL: mode.full, PLANES: planes };
   gpu.run(
     {
       name: `chunk${Number(vectorX)}${Number(vectorZ)}`,
       source: gpu.software ? chunkOfAnyMode : chunkSource,
-      constants: { ...tile, ...placeOfP(tile), ...fixed },
+      constants: { ...tile, ...placesOf(tile), ...fixed },
       declarations: [
         runSource,
         units(vectorX, 'XUnit'),

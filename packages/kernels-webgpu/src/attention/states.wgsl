@@ -9,6 +9,8 @@ const SM = (M4 + TY - 1u) / TY;
 const RJ = J4 / TX;
 const YP = NT / M4;
 const ZP = NT / J4;
+const LY = C * M4 / NT;
+const LZ = C * J4 / NT;
 
 var<workgroup> yTile: array<vec4f, C * M4>;
 var<workgroup> zTile: array<vec4f, C * J4>;
@@ -18,7 +20,7 @@ var<workgroup> omega: array<f32, C>;
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers s yv zv
+  // @registers s yv zv fy fz
   let pair = group.y;
   let ty = t / TX;
   let tx = t % TX;
@@ -32,31 +34,47 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   var zSum = vec4f();
   var uSum = vec4f();
   var count = 0.0;
+  let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
+  let scaleY = factors[p.fy.x];
+  let scaleZ = factors[p.fz.x];
 
   for (var at = first; at < last; at += C) {
     let rows = min(C, last - at);
-    for (var e = t; e < C * M4; e += NT) {
-      let f = m0 + 4u * (e % M4);
-      var v = vec4f();
-      if (e / M4 < rows && f < p.features) {
-        let row = rowOf(1u, pair, at + e / M4);
-        v = yFour(row * p.features + f, p.features - f) * factor(p.fy, row);
-      }
-      yTile[e] = v;
+    let row0 = rowOf(1u, pair, at);
+    var fy: array<vec4f, LY>;
+    var fz: array<vec4f, LZ>;
+    // @unroll
+    for (var l = 0u; l < LY; l++) {
+      let i = t / M4 + l * (NT / M4);
+      let f = m0 + 4u * (t % M4);
+      let inside = i < rows && f < p.features;
+      let row = row0 + select(0u, i * step, inside);
+      fy[l] = select(vec4f(), yFour(row * p.features + select(0u, f, inside), p.features - f), inside);
+      var scale = scaleY;
+      if ((PLANES & 4u) != 0u) { scale *= factors[p.fy.y + row]; }
+      fy[l] *= scale;
     }
-    for (var e = t; e < C * J4; e += NT) {
-      let f = j0 + 4u * (e % J4);
-      var v = vec4f();
-      if (e / J4 < rows && f < p.columns) {
-        let row = rowOf(1u, pair, at + e / J4);
-        v = zFour(row * p.columns + f, p.columns - f) * factor(p.fz, row);
-      }
-      zTile[e] = v;
+    // @unroll
+    for (var l = 0u; l < LZ; l++) {
+      let i = t / J4 + l * (NT / J4);
+      let f = j0 + 4u * (t % J4);
+      let inside = i < rows && f < p.columns;
+      let row = row0 + select(0u, i * step, inside);
+      fz[l] = select(vec4f(), zFour(row * p.columns + select(0u, f, inside), p.columns - f), inside);
+      var scale = scaleZ;
+      if ((PLANES & 16u) != 0u) { scale *= factors[p.fz.y + row]; }
+      fz[l] *= scale;
     }
+    // The last chunk may still be read.
+    workgroupBarrier();
+    // @unroll
+    for (var l = 0u; l < LY; l++) { yTile[t + l * NT] = fy[l]; }
+    // @unroll
+    for (var l = 0u; l < LZ; l++) { zTile[t + l * NT] = fz[l]; }
     for (var i = t; i < C; i += NT) {
       var found = vec2f();
       if (i < rows) {
-        let row = rowOf(1u, pair, at + i);
+        let row = row0 + i * step;
         found = vec2f(factor(p.fBeta, row), factor(p.fOmega, row));
       }
       beta[i] = found.x;
@@ -90,7 +108,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     if (group.z == 0u) {
       for (var n = t; n < C; n += NT) { count += beta[n] * omega[n]; }
     }
-    workgroupBarrier();
   }
 
   if (ty < M4) {

@@ -11,21 +11,32 @@ export interface ChunkTile {
   readonly TX: number;
 }
 
-/** P lies where x lay if it fits there; x and y may both be overwritten when there are more panels than one. */
-export function placeOfP({ D4, DP4, C }: ChunkTile): { readonly PO: number; readonly TILE: number } {
-  const tiles = 2 * C * (DP4 + 1);
-  const size = C * (C / 4 + 1);
-  const fits = D4 > DP4 ? size <= tiles : C / 4 <= DP4;
-  return { PO: fits ? 0 : tiles, TILE: fits ? tiles : tiles + size };
+/** Places in chunk.wgsl's `tile`: of P, and of partial sums of G, U and Z. */
+export function placesOf({ D4, DP4, TV4, C, TY, TX }: ChunkTile) {
+  const threads = TY * TX;
+  const one = C * (DP4 + 1);
+  const several = D4 > DP4;
+  const sizes = {
+    PO: C * (C / 4 + 1),
+    GO: (threads * C) / (4 * TY),
+    UO: Math.min(8, threads / TV4) * TV4,
+    ZO: Math.min(8, threads / DP4) * DP4,
+  };
+  // With one panel, x is read no more when they are written; with several, P alone comes after the last panel.
+  let [free, room, end] = [0, several ? 0 : one, 2 * one];
+  const place = (size: number): number => {
+    if (free + size <= room) return (free += size) - size;
+    return (end += size) - size;
+  };
+  const PO = several && sizes.PO <= 2 * one ? 0 : place(sizes.PO);
+  const [GO, UO, ZO] = [sizes.GO, sizes.UO, sizes.ZO].map(place);
+  return { PO, GO, UO, ZO, TILE: Math.max(end, threads) };
 }
 
 /** Workgroup memory that a tile takes, in bytes. */
 export function chunkBytes(tile: ChunkTile): number {
-  const { D4, DP4, TV4, C, TY, TX } = tile;
-  const threads = TY * TX;
-  const vectors =
-    placeOfP(tile).TILE + C * TV4 + 4 * D4 * TV4 + TV4 + D4 + threads * (1 + D4 / DP4) + (threads * C) / (4 * TY);
-  return 16 * vectors + 4 * (3 * C + 9);
+  const { D4, TV4, C } = tile;
+  return 16 * (placesOf(tile).TILE + C * TV4 + 4 * D4 * TV4 + TV4 + D4) + 4 * (3 * C + 9);
 }
 
 /** One small tile for all sizes, for software adapters: only the padded width tells kernels apart. */
@@ -50,8 +61,8 @@ export function chooseChunkTile(features: number, columns: number, workgroupByte
   ]) {
     for (const TV4 of [16, 8, 4, 2, 1].filter((width) => width <= Math.max(1, wide))) {
       for (const DP4 of [16, 8, 4].filter((depth) => depth <= Math.max(4, powerOfTwo(deep)))) {
-        const tile = { D4: Math.ceil(deep / DP4) * DP4, DP4, TV4, C, TY, TX: Math.min(8, TV4) };
-        if (chunkBytes(tile) <= workgroupBytes) return tile;
+        const tile = { D4: Math.ceil(deep / DP4) * DP4, DP4, TV4, C, TY, TX: Math.min(16, TV4) };
+        if ((TY * tile.TX) % DP4 === 0 && chunkBytes(tile) <= workgroupBytes) return tile;
       }
     }
   }

@@ -59,9 +59,9 @@ function scalarize(text: string, names: readonly string[], constants: Constants)
   return result;
 }
 
-/** Integer expressions of numbers, constants, + - * / % and parentheses (no `eval`: pages may forbid it). */
+/** Integer expressions of numbers, constants, + - * / %, min and parentheses (no `eval`: pages may forbid it). */
 export function evaluate(expression: string, constants: Constants): number {
-  const tokens = expression.match(/\d+|\w+|[-+*/%()]/g) ?? [];
+  const tokens = expression.match(/\d+|\w+|[-+*/%(),]/g) ?? [];
   let at = 0;
   const fail = () => new SyntaxError(`WGSL: "${expression}" is no constant expression`);
   const primary = (): number => {
@@ -75,8 +75,15 @@ export function evaluate(expression: string, constants: Constants): number {
       if (tokens[at] === 'u') at++;
       return Number(token);
     }
+    if (token === 'min') return Math.min(argument('('), argument(','));
     if (token !== undefined && token in constants) return constants[token];
     throw fail();
+  };
+  const argument = (opening: string): number => {
+    if (tokens[at++] !== opening) throw fail();
+    const value = sum();
+    if (opening === ',' && tokens[at++] !== ')') throw fail();
+    return value;
   };
   const product = (): number => {
     let value = primary();

@@ -1,0 +1,94 @@
+import { linearAttention, matmul, scope, tensor, vjp } from '@linattn/math';
+import { describe, expect, test } from 'vitest';
+import { chooseChunkTile, chunkBytes } from '../src/attention/tiles.ts';
+import { evaluate, specialize } from '../src/runtime/specialize.ts';
+import { open } from './adapter.ts';
+
+describe('specialize', () => {
+  test('unrolls loops, also nested ones, and turns register arrays into variables', () => {
+    const source = `// @registers a
+const N = M / 2u;
+fn main() {
+  var a: array<f32, N * 2u>;
+  // @unroll
+  for (var i = 0u; i < N; i++) {
+    // @unroll
+    for (var j = 0u; j < 2u; j++) { a[i * 2u + j] += f32(i) * x[j]; }
+  }
+}`;
+    const text = specialize(source, { M: 4 });
+    expect(text).toContain('const M: u32 = 4u;');
+    expect(text.match(/a_[0-3] \+=/g)).toHaveLength(4);
+    expect(text).toContain('a_3 += f32(1u) * x[1u];');
+    expect(text).toContain('var a_0: f32; var a_1: f32; var a_2: f32; var a_3: f32;');
+  });
+
+  test('leaves the text alone when it is not to unroll', () => {
+    expect(specialize('// @unroll\nfor (var i = 0u; i < 2u; i++) { }', {}, false)).toContain('i < 2u');
+  });
+
+  test('evaluates constant expressions as WGSL does', () => {
+    expect(evaluate('(8u * TY - 1u) / 2u + min(3u, TY) % 2u', { TY: 4 })).toBe(16);
+    expect(() => evaluate('t + 1u', {})).toThrow(SyntaxError);
+  });
+});
+
+describe('tiles', () => {
+  test.each([
+    [16_384, 256],
+    [32_768, 512],
+    [49_152, 512],
+  ])('%i bytes of workgroup memory hold every width up to %i', (bytes, most) => {
+    for (let width = 1; width <= most; width++) {
+      const tile = chooseChunkTile(width, width, bytes);
+      expect(chunkBytes(tile)).toBeLessThanOrEqual(bytes);
+      expect(4 * tile.D4).toBeGreaterThanOrEqual(width);
+      expect(tile.TY * tile.TX).toBeLessThanOrEqual(256);
+    }
+  });
+
+  test('widths that no workgroup memory holds are refused by name', () => {
+    expect(() => chooseChunkTile(8192, 64, 16_384)).toThrow(/headDim: 8192.*maxComputeWorkgroupStorageSize/);
+  });
+});
+
+const probe = await open({ unroll: true });
+const missing = typeof probe === 'string' ? probe : undefined;
+if (missing) console.warn(`Validation of unrolled shaders is skipped: ${missing}`);
+
+describe.skipIf(missing !== undefined)('unrolled shaders', () => {
+  // Recorded, never submitted: the device validates a shader when it is made; compiling it is another matter.
+  test.each([
+    ['adapter', [1, 5, 16, 32, 64, 96, 128, 256]],
+    ['default', [1, 5, 16, 32, 64, 96, 128, 256]],
+  ] as const)('are valid under %s limits', async (limits, widths) => {
+    const backend = await open({ unroll: true, limits });
+    if (typeof backend === 'string') throw new Error(backend);
+    const { device } = backend;
+    device.pushErrorScope('validation');
+    scope(() => {
+      for (const width of widths) {
+        const draw = (...shape: number[]) => tensor(backend, new Float32Array(shape.reduce((x, y) => x * y)).fill(0.1), shape);
+        const inputs = [draw(1, 40, 1, width), draw(1, 40, 1, width), draw(1, 40, 1, width)] as const;
+        for (const mask of ['causal', 'bidirectional'] as const) {
+          const { outputs, pullback } = vjp(
+            () => [linearAttention(...inputs, { mask, normalize: 'l2', keyWeights: draw(1, 40, 1) }).output],
+            inputs,
+          );
+          for (const gradient of pullback(outputs)) gradient.dispose();
+        }
+      }
+      for (const [a, b] of [
+        [false, false],
+        [false, true],
+        [true, false],
+      ]) {
+        const x = tensor(backend, new Float32Array(2048 * 2048), [2048, 2048]);
+        matmul(x, x, a, b);
+        x.dispose();
+      }
+    });
+    expect((await device.popErrorScope())?.message).toBeUndefined();
+    await backend.dispose();
+  });
+});
