@@ -14,6 +14,6 @@ export async function saveReports(column: string, reports: readonly CaseReport[]
     await writeFile(join(path, fileOf(column)), text);
   } else {
     const { commands } = await import('vitest/browser');
-    await commands.writeFile(`/${folder}/${fileOf(column)}`, text);
+    await commands.writeFile(`${folder}/${fileOf(column)}`, text);
   }
 }

@@ -6,8 +6,9 @@ export default class PlainLine implements Reporter {
     const counts = { passed: 0, failed: unhandled.length, skipped: 0, pending: 0 };
     for (const module of modules) {
       for (const test of module.children.allTests()) counts[test.result().state]++;
-      // A file that did not load has no tests to count.
-      if (module.errors().length > 0) counts.failed++;
+      // Files that did not load, and suites whose hooks failed, have no test to count.
+      const groups = [module, ...module.children.allSuites()];
+      counts.failed += groups.filter((group) => group.errors().length > 0).length;
     }
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
     process.on('exit', () => console.log(`\n${counts.passed} passed, ${counts.failed} failed${skipped}`));
