@@ -24,6 +24,13 @@ export interface GpuResident {
   delete(): void;
   /** GL: the raw pixels, before they are cut into rows. */
   renderRawOutput?(): Float32Array;
+  /** WebGPU: the buffer, counted by those who hold it. */
+  readonly buffer?: CountedBuffer;
+  readonly context?: { readonly device?: EventTarget };
+}
+
+interface CountedBuffer {
+  _refs?: number;
 }
 
 /** A compiled module of the webasm mode and its memory. */
@@ -63,6 +70,9 @@ export interface KernelInternals {
   computeLayout?: (args: ArrayLike<unknown>) => unknown;
   readonly threadDim?: readonly number[];
   readonly usedMathImports?: Iterable<string>;
+  /** WebGPU: what the last call wrote, held until the next. */
+  outputBuffer?: CountedBuffer | null;
+  bindGroupDirty?: boolean;
 }
 
 export interface GpuKernel {

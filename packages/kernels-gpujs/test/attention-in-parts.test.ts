@@ -5,7 +5,9 @@ import { HostDevice } from '../src/devices/host.ts';
 import { loadGpujs } from '../src/gpujs.ts';
 import type { ArrayLimits } from '../src/kernels/attention/plan.ts';
 
-const cases = opCases.filter(({ op, size, name }) => op === 'linearAttention' && size === 'small' && / B2 /.test(name));
+const cases = opCases.filter(
+  ({ op, size, name }) => op === 'linearAttention' && size === 'small' && / B2 .*(state|weights)/.test(name),
+);
 
 async function failuresWithin(limits: ArrayLimits): Promise<string[]> {
   const options = { mode: 'webasm', maxKernels: 512, maxPooledBytes: 2 ** 30, privateHooks: true } as const;
@@ -21,7 +23,7 @@ async function failuresWithin(limits: ArrayLimits): Promise<string[]> {
 }
 
 test('there are cases of all masks, orders and states', () => {
-  expect(cases.length).toBeGreaterThan(40);
+  expect(cases.length).toBeGreaterThan(30);
 });
 
 test('tokens cut into pieces of one chunk: states are handed on, and back', async () => {

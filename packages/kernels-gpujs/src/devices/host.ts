@@ -9,7 +9,7 @@ import type { Device } from './device.ts';
 import { writeDirectly, writeRowsDirectly } from './host-hooks.ts';
 import { Cache } from './kernel-cache.ts';
 import { ArrayPool } from './pool.ts';
-import { WasmArena } from './wasm-arena.ts';
+import { arenaBytes, WasmArena } from './wasm-arena.ts';
 
 export interface HostOptions {
   readonly mode: 'cpu' | 'webasm';
@@ -41,6 +41,7 @@ export class HostDevice implements Device {
   readonly #gpu: GpuInstance;
   readonly #input: Gpujs['input'];
   readonly #privateHooks: boolean;
+  readonly #maxPooledBytes: number;
   readonly #kernels: Cache<Compiled>;
   readonly #pool: ArrayPool;
   readonly #arena = new WasmArena();
@@ -52,6 +53,7 @@ export class HostDevice implements Device {
     this.#gpu = new GPU({ mode });
     this.#input = input;
     this.#privateHooks = privateHooks;
+    this.#maxPooledBytes = maxPooledBytes;
     this.#pool = new ArrayPool(maxPooledBytes);
     this.#kernels = new Cache(maxKernels, maxPooledBytes, ({ kernel }) => destroyKernel(this.#gpu, kernel));
   }
@@ -103,6 +105,12 @@ export class HostDevice implements Device {
     await this.#gpu.destroy();
   }
 
+  /** Bytes of a kernel's own memory: none in the arena. Any takes address space besides, of which browsers have for about 100. */
+  #costOf(held: boolean, bytes: number): number {
+    if (this.mode === 'cpu' || (held && bytes < arenaBytes)) return 0;
+    return Math.max(bytes, Math.ceil(this.#maxPooledBytes / 96));
+  }
+
   /** Builds a kernel by its first call. */
   #compile(
     key: string,
@@ -124,7 +132,7 @@ export class HostDevice implements Device {
       checkMode(kernel, this.mode, program.name);
       if (this.#privateHooks && this.mode === 'webasm') run = writeDirectly(kernel, program, source);
       const bytes = arrays.reduce((total, { byteLength }) => total + byteLength, out.byteLength);
-      this.#kernels.set(key, { kernel, run: run ?? slowly }, this.mode === 'webasm' && !held ? bytes : 0);
+      this.#kernels.set(key, { kernel, run: run ?? slowly }, this.#costOf(held, bytes));
     } catch (cause) {
       destroyKernel(this.#gpu, kernel);
       if (cause instanceof LinattnError) throw cause;

@@ -1,9 +1,14 @@
 type Job = () => Promise<void> | void;
 
-/** Jobs one after the other, started after the code that added them has run. Jobs deal with their own errors. */
+/** Jobs one after the other, started after the code that added them has run. One that fails stops no other. */
 export class Queue {
+  readonly #onError: (error: unknown) => void;
   #waiting: Job[] = [];
   #running: Promise<void> | undefined;
+
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
 
   add(job: Job): void {
     this.#waiting.push(job);
@@ -23,7 +28,13 @@ export class Queue {
     while (this.#waiting.length > 0) {
       const jobs = this.#waiting;
       this.#waiting = [];
-      for (const job of jobs) await job();
+      for (const job of jobs) {
+        try {
+          await job();
+        } catch (error) {
+          this.#onError(error);
+        }
+      }
     }
     this.#running = undefined;
   }

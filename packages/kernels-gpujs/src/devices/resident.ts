@@ -46,10 +46,15 @@ export class ResidentDevice implements Device {
   readonly #gpu: GpuInstance;
   readonly #input: Gpujs['input'];
   readonly #kernels: Cache<Compiled>;
-  readonly #queue = new Queue();
+  readonly #queue = new Queue((error) => this.#fail(typed(error, `mode ${this.mode}`)));
   /** The first failure that no read has told of yet. */
   #failure: Error | undefined;
   readonly #live = new Set<Buffer>();
+  readonly #onDeviceError = (event: Event): void => {
+    const { error } = event as GPUUncapturedErrorEvent;
+    this.#fail(new DeviceError(`WebGPU: ${error.message}`, { cause: error }));
+  };
+  #listening: EventTarget | undefined;
   #bytes = 0;
 
   constructor({ GPU, input }: Gpujs, { mode, maxKernels }: ResidentOptions) {
@@ -113,6 +118,7 @@ export class ResidentDevice implements Device {
       this.#live.clear();
       this.#bytes = 0;
       this.#kernels.clear();
+      this.#listening?.removeEventListener('uncapturederror', this.#onDeviceError);
       await this.#gpu.destroy();
     });
   }
@@ -134,7 +140,7 @@ export class ResidentDevice implements Device {
         out.value = await this.#execute(program, argumentsOf());
       } catch (cause) {
         out.error = typed(cause, `${program.name}: gpu.js could not run it in mode ${this.mode}`);
-        this.#failure ??= out.error;
+        this.#fail(out.error);
       }
     });
     return out;
@@ -144,6 +150,8 @@ export class ResidentDevice implements Device {
     const { kernel, blocked } = this.#compiled(program);
     const result = (await kernel(...args)) as GpuResident;
     checkMode(kernel, this.mode, program.name);
+    this.#listen(result);
+    letGo(kernel, result);
     if (!blocked) return result;
     const [width, rows, depth] = program.output;
     const unblocked = await this.#execute(unblock(program.output), [
@@ -169,6 +177,17 @@ export class ResidentDevice implements Device {
     return compiled;
   }
 
+  #fail(error: Error): void {
+    this.#failure ??= error;
+  }
+
+  /** WebGPU tells of what goes wrong on the device (memory that runs out, say) by an event, which gpu.js only prints. */
+  #listen({ context }: GpuResident): void {
+    if (this.#listening || !context?.device?.addEventListener) return;
+    this.#listening = context.device;
+    this.#listening.addEventListener('uncapturederror', this.#onDeviceError);
+  }
+
   async #numbersOf({ value, size }: Buffer): Promise<Float32Array> {
     const shown = shownAs(value as GpuResident, [size, 1, 1]);
     if (shown.renderRawOutput) {
@@ -178,6 +197,14 @@ export class ResidentDevice implements Device {
     }
     return Float32Array.from((await shown.toArray()) as Float32Array);
   }
+}
+
+/** A WebGPU kernel would hold its last result until its next call, beside whoever asked for it: it lets go here. */
+function letGo({ kernel }: GpuKernel, { buffer }: GpuResident): void {
+  if (!buffer?._refs || buffer._refs < 2 || kernel.outputBuffer !== buffer) return;
+  buffer._refs--;
+  kernel.outputBuffer = null;
+  kernel.bindGroupDirty = true;
 }
 
 /** The same result under other extents: kernels index an argument by those it comes with. */

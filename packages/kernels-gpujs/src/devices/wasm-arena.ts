@@ -3,6 +3,7 @@ import type { KernelInternals } from '../gpujs.ts';
 const pageBytes = 65_536;
 /** The largest memory that gpu.js's modules declare unless they need more. */
 const maximum = 4096;
+export const arenaBytes = maximum * pageBytes;
 
 /**
  * One WebAssembly memory under all kernels. gpu.js gives every kernel a memory of its own, and browsers have room for about a
