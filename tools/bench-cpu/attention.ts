@@ -11,12 +11,15 @@ const chunk = 64;
 
 /** Tokens up to which a peer is measured at all: beyond, it takes minutes or runs out of memory. */
 const reach = { softmax: 16384, jax: 16384, tfjs: 4096 };
+/** Nine tensors (q, k, v, o, their gradients, and what backward holds) must fit 4 GiB, twice: for both builds. */
+const mostElements = (3.5 * 2 ** 30) / (9 * 4);
 
 export async function measureAttention(context: Context): Promise<Result[]> {
   const results: Result[] = [];
   const lengths = context.quick ? [1024, 4096] : [256, 1024, 4096, 16384, 65536];
   for (const width of context.quick ? [64] : [32, 64, 128]) {
-    for (const tokens of lengths) results.push(...(await measureOne(context, tokens, width)));
+    for (const tokens of lengths.filter((each) => each * heads * width <= mostElements))
+      results.push(...(await measureOne(context, tokens, width)));
   }
   return results;
 }

@@ -76,7 +76,23 @@ export function ratiosOf(results: readonly Result[]): Ratio[] {
       });
     }
   }
-  return ratios;
+  return [...ratios, ...linearity(results)];
+}
+
+/** Time a token at 4,096 tokens over time a token at 65,536: 1 where time is linear. */
+function linearity(results: readonly Result[]): Ratio[] {
+  return results.flatMap((long) => {
+    if (!/^attention.* N=65536$/.test(long.work)) return [];
+    const short = results.find(
+      ({ work, threads }) => work === long.work.replace('N=65536', 'N=4096') && threads === long.threads,
+    );
+    return long.timings.flatMap(({ subject, median }) => {
+      const other = short?.timings.find((timing) => timing.subject === subject);
+      if (!other || !Number.isFinite(median / other.median)) return [];
+      const what = `${subject}: ${long.work.replace(' N=65536', '')}, time a token at 4,096 / at 65,536, ${long.threads} thread(s)`;
+      return [{ what, ratio: (16 * other.median) / median, wanted: 0.9 }];
+    });
+  });
 }
 
 /** What the project set itself to reach. */
@@ -91,7 +107,8 @@ function wantedOver(subject: string, work: string, threads: number): number | un
     if (subject === 'tfjs-wasm') return 20;
     if (subject.includes('softmax')) return 15;
   }
-  if (work.includes('softmax')) return undefined;
+  if (subject.includes('softmax') && /N=16384/.test(work) && /D=64/.test(work)) return 60;
+  if (subject.includes('softmax') && /N=256$/.test(work) && !/D=128/.test(work)) return 1;
   if (work.startsWith('training') && subject === 'jax-js') return 2;
   return undefined;
 }
