@@ -17,6 +17,7 @@ export const positive = parser((value) => value > 0, 'a number > 0');
 export const notNegative = parser((value) => value >= 0, 'a number >= 0');
 export const share = parser((value) => value > 0 && value < 1, 'a number between 0 and 1');
 export const rate = parser((value) => value >= 0 && value < 1, 'a number in [0, 1)');
+export const shareOrNone = parser((value) => value >= 0 && value <= 1, 'a number in [0, 1]');
 export const shareOrOne = parser((value) => value > 0 && value <= 1, 'a number in (0, 1]');
 export const integer = parser((value) => Number.isSafeInteger(value) && value >= 0, 'an integer >= 0');
 

@@ -165,7 +165,7 @@ describe('models', () => {
     const backend = float64Backend();
     const model = GPTNeoX.init(backend, {
       vocabSize: 10,
-      hiddenSize: 8,
+      hiddenSize: 16,
       layers: 2,
       heads: 2,
       attention: { type: 'softmax' },

@@ -35,6 +35,9 @@ interface TrainOptions {
   readonly learnKernel?: boolean;
   readonly normalize: 'l2' | 'none';
   readonly radius?: number;
+  readonly rotary: number;
+  readonly rotaryBase: number;
+  readonly shortConvolution: number;
   readonly dropout: number;
   readonly dropoutMode: 'paper' | 'unbiased' | 'matched' | 'keys';
   readonly dropoutDecay: 'linear' | 'cosine' | 'step' | 'constant';
@@ -113,6 +116,18 @@ export function trainCommand(exit: (code: number) => void): Command {
       ),
     )
     .addOption(option('--radius <r>', 'that length (default: r² = 0.95 a / |b|)', parse.positive))
+    .addOption(
+      option('--rotary <share>', "share of a head's features that turn with the position", parse.shareOrNone, 1),
+    )
+    .addOption(option('--rotary-base <n>', 'slowness of the slowest of them', parse.positive, 100))
+    .addOption(
+      option(
+        '--short-convolution <n>',
+        'tokens that a convolution before each branch spans; 0: none',
+        parse.countOrZero,
+        4,
+      ),
+    )
     .addOption(option('--dropout <rate>', "rate of attention dropout's replacement at the start", parse.rate, 0))
     .addOption(
       option(
@@ -302,6 +317,9 @@ function settingsFrom(options: TrainOptions, tokenizer: Tokenizer): Omit<Trainin
     hiddenSize: options.hidden,
     layers: options.layers,
     heads: options.heads,
+    shortConvolution: options.shortConvolution,
+    rotaryFraction: evenShare(options.rotary, options.hidden / options.heads),
+    rotaryBase: options.rotaryBase,
     attention:
       attention === 'softmax'
         ? { type: 'softmax' }
@@ -339,6 +357,12 @@ function settingsFrom(options: TrainOptions, tokenizer: Tokenizer): Omit<Trainin
     evaluations: options.evaluations,
     saveEvery: options.saveEvery,
   };
+}
+
+/** The nearest share of a head's features that makes an even number of them turn. */
+function evenShare(share: number, headDim: number): number {
+  const pairs = Math.min(Math.floor(headDim / 2), Math.max(share > 0 ? 1 : 0, Math.round((share * headDim) / 2)));
+  return (2 * pairs) / headDim;
 }
 
 function checkLength({ training, validation }: Corpus, { seqLen }: Pick<TrainingSettings, 'seqLen'>): void {
