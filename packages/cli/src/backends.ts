@@ -2,7 +2,12 @@ import type { Backend } from '@linattn/math';
 import { BackendUnavailableError, UsageError } from './errors.ts';
 
 export type Availability =
-  | { readonly ok: true; readonly detail: string }
+  | {
+      readonly ok: true;
+      readonly detail: string;
+      /** `auto` may take it: it is no GPU that is emulated on the CPU. */
+      readonly automatic: boolean;
+    }
   | { readonly ok: false; readonly reason: string };
 
 export interface BackendOptions {
@@ -14,8 +19,6 @@ export interface BackendOptions {
 export interface BackendEntry {
   readonly name: string;
   readonly summary: string;
-  /** `auto` takes it; others must be asked for by name. */
-  readonly automatic: boolean;
   /** Finds out whether it works on this machine; must not throw. */
   available(): Promise<Availability>;
   create(options?: BackendOptions): Promise<Backend>;
@@ -27,6 +30,7 @@ const message = (error: unknown): string => (error instanceof Error ? error.mess
 async function probe<B extends Backend>(
   create: () => Promise<B>,
   detail: (backend: B) => string,
+  automatic = true,
 ): Promise<Availability> {
   try {
     const backend = await create();
@@ -34,7 +38,9 @@ async function probe<B extends Backend>(
       const { matmul, tensor } = await import('@linattn/math');
       const product = matmul(tensor(backend, [1, 2, 3, 4], [2, 2]), tensor(backend, [5, 6, 7, 8], [2, 2]));
       const values = [...(await product.read())];
-      if (values.join() === '19,22,43,50') return { ok: true, detail: `${backend.dtype}, ${detail(backend)}` };
+      if (values.join() === '19,22,43,50') {
+        return { ok: true, detail: `${backend.dtype}, ${detail(backend)}`, automatic };
+      }
       return { ok: false, reason: `it computes wrongly: [1 2; 3 4] [5 6; 7 8] gave ${values.join(' ')}` };
     } finally {
       await backend.dispose();
@@ -44,24 +50,28 @@ async function probe<B extends Backend>(
   }
 }
 
-function gpujs(mode: 'webasm' | 'cpu', summary: string): BackendEntry {
+function gpujs(mode: 'webgpu' | 'webasm' | 'cpu', summary: string): BackendEntry {
   const create = async () => {
     const { createGpujsBackend } = await import('@linattn/kernels-gpujs');
     return createGpujsBackend({ mode });
   };
-  return {
-    name: `gpujs-${mode}`,
-    summary,
-    automatic: true,
-    available: () => probe(create, () => 'one thread'),
-    create,
+  const available = async (): Promise<Availability> => {
+    try {
+      const { availableModes } = await import('@linattn/kernels-gpujs');
+      const report = (await availableModes()).find((found) => found.mode === mode);
+      if (!report?.available) return { ok: false, reason: report?.detail ?? 'gpu.js does not know this mode' };
+      const { detail, automatic } = report;
+      return await probe(create, () => detail, automatic);
+    } catch (error) {
+      return { ok: false, reason: message(error) };
+    }
   };
+  return { name: `gpujs-${mode}`, summary, available, create };
 }
 
 const wasm: BackendEntry = {
   name: 'wasm',
   summary: 'WebAssembly with SIMD and threads, written for this',
-  automatic: true,
   available: () => probe(createWasm, ({ threads, build }) => `${threads} threads, ${build} SIMD`),
   create: createWasm,
 };
@@ -74,13 +84,13 @@ async function createWasm(options: BackendOptions = {}) {
 /** In the order that `auto` tries them: the fastest first. A new backend is one more entry. */
 export const backends: readonly BackendEntry[] = [
   wasm,
+  gpujs('webgpu', 'gpu.js: WebGPU'),
   gpujs('webasm', 'gpu.js: WebAssembly with SIMD'),
   gpujs('cpu', 'gpu.js: plain JavaScript'),
   {
     name: 'float64',
     summary: 'the reference in plain JavaScript: exact, slow',
-    automatic: true,
-    available: async () => ({ ok: true, detail: 'float64, one thread' }),
+    available: async () => ({ ok: true, detail: 'float64, one thread', automatic: true }),
     create: async () => (await import('@linattn/math')).float64Backend(),
   },
 ];
@@ -104,10 +114,10 @@ export function findBackend(name: string): BackendEntry {
  */
 export async function openBackend(name: string, options: BackendOptions = {}): Promise<Backend> {
   const named = name === 'auto' ? undefined : findBackend(name);
-  for (const entry of named ? [named] : backends.filter(({ automatic }) => automatic)) {
+  for (const entry of named ? [named] : backends) {
     const availability = await entry.available();
-    if (availability.ok) return entry.create(options);
-    if (named) throw new BackendUnavailableError(name, availability.reason);
+    if (availability.ok && (named || availability.automatic)) return entry.create(options);
+    if (named && !availability.ok) throw new BackendUnavailableError(name, availability.reason);
   }
   throw new BackendUnavailableError(name, 'no backend works here; `linattn doctor` says why');
 }

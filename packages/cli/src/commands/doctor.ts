@@ -51,7 +51,7 @@ async function doctor(json: boolean): Promise<void> {
     backend.ok ? dim(backend.detail) : backend.reason,
   ]);
   for (const line of table(rows, 4)) terminal.line(line);
-  const first = found.find(({ name, ok }) => ok && backends.find((entry) => entry.name === name)!.automatic);
+  const first = found.find((backend) => backend.ok && backend.automatic);
   terminal.line();
   terminal.line(first ? `--backend auto takes ${bold(first.name)}` : red('no backend works here'));
 }

@@ -33,7 +33,7 @@ interface TrainOptions {
   readonly attention: 'linear' | 'softmax';
   readonly kernel: readonly [number, number, number];
   readonly learnKernel?: boolean;
-  readonly normalize: 'l2' | 'none';
+  readonly normalize: 'auto' | 'l2' | 'none';
   readonly radius?: number;
   readonly rotary: number;
   readonly rotaryBase: number;
@@ -45,7 +45,7 @@ interface TrainOptions {
   readonly seqLen: number;
   readonly steps?: number;
   readonly minutes?: number;
-  readonly learningRate: number;
+  readonly learningRate?: number;
   readonly warmup: number;
   readonly weightDecay: number;
   readonly clip: number;
@@ -94,7 +94,7 @@ export function trainCommand(exit: (code: number) => void): Command {
     .option('--tokenizer <bytes|file>', 'bytes, or a Hugging Face tokenizer.json', 'bytes')
     .optionsGroup('Model:')
     .addOption(option('--layers <n>', 'blocks', parse.count, 3))
-    .addOption(option('--hidden <n>', 'features of a token', parse.count, 96))
+    .addOption(option('--hidden <n>', 'features of a token', parse.count, 64))
     .addOption(option('--heads <n>', 'attention heads', parse.count, 4))
     .addOption(option('--attention <type>', 'linear | softmax', parse.oneOf('linear', 'softmax'), 'linear' as const))
     .addOption(
@@ -102,17 +102,17 @@ export function trainCommand(exit: (code: number) => void): Command {
         '--kernel <a,b,c>',
         'f(x) = a + b x + c x² of linear attention',
         parse.coefficients,
-        [1, 1, 0] as const,
-        '1,1,0',
+        [1, 1, 0.5] as const,
+        '1,1,0.5',
       ),
     )
     .option('--learn-kernel', 'a, b and c are learned')
     .addOption(
       option(
         '--normalize <type>',
-        'l2 | none: scale queries and keys to one length',
-        parse.oneOf('l2', 'none'),
-        'l2' as const,
+        'auto | l2 | none: scale queries and keys to one length (auto: where f could be negative)',
+        parse.oneOf('auto', 'l2', 'none'),
+        'auto' as const,
       ),
     )
     .addOption(option('--radius <r>', 'that length (default: r² = 0.95 a / |b|)', parse.positive))
@@ -156,9 +156,9 @@ export function trainCommand(exit: (code: number) => void): Command {
         parse.positive,
       ),
     )
-    .addOption(option('--batch <n>', 'rows a step', parse.count, 8))
-    .addOption(option('--seq-len <n>', 'tokens a row', parse.count, 256))
-    .addOption(option('--learning-rate <r>', 'at its highest', parse.positive, 3e-3))
+    .addOption(option('--batch <n>', 'rows a step', parse.count, 4))
+    .addOption(option('--seq-len <n>', 'tokens a row', parse.count, 512))
+    .addOption(option('--learning-rate <r>', 'at its highest (default: 0.64 / --hidden)', parse.positive))
     .addOption(option('--warmup <n>', 'steps of linear rise', parse.countOrZero, 20))
     .addOption(option('--weight-decay <w>', 'of matrices', parse.notNegative, 0.1))
     .addOption(option('--clip <norm>', 'largest length of all gradients together; 0: no limit', parse.notNegative, 1))
@@ -311,6 +311,8 @@ function settingsFrom(options: TrainOptions, tokenizer: Tokenizer): Omit<Trainin
     learnKernel = false,
     dropout,
   } = options;
+  // f has no root and opens upwards: no denominator can vanish. Learned coefficients may leave that range.
+  const alwaysPositive = c > 0 && b * b < 4 * a * c && !learnKernel;
   const model = resolveConfig({
     // A multiple of 8 suits every backend's kernels; ids beyond the tokenizer's never occur.
     vocabSize: Math.ceil(tokenizer.vocabSize / 8) * 8,
@@ -330,7 +332,7 @@ function settingsFrom(options: TrainOptions, tokenizer: Tokenizer): Omit<Trainin
             c,
             learnable: learnKernel,
             order: c === 0 ? 1 : 2,
-            normalize,
+            normalize: normalize === 'auto' ? (alwaysPositive ? 'none' : 'l2') : normalize,
             ...(radius === undefined ? {} : { radius }),
           },
     dropout: dropout > 0 ? { mode: options.dropoutMode, rate: dropout, decay: options.dropoutDecay } : undefined,
@@ -349,7 +351,8 @@ function settingsFrom(options: TrainOptions, tokenizer: Tokenizer): Omit<Trainin
     seqLen: options.seqLen,
     steps: options.steps,
     minutes: options.minutes ?? (options.steps === undefined ? defaultMinutes : undefined),
-    learningRate: options.learningRate,
+    // The wider, the smaller; measured at 64 and 96.
+    learningRate: options.learningRate ?? 0.64 / options.hidden,
     warmup: options.warmup,
     weightDecay: options.weightDecay,
     clip: options.clip,

@@ -11,8 +11,8 @@ export const openings: readonly string[] = [
 
 export const friends: readonly string[] = [
   '{hero} had a [good|best|dear] friend named {friend}.',
-  '{Their} best friend was {friend}.',
-  '{They} [liked|loved] to play with {friend}.',
+  '{Their} best friend was {friend}, and {friend} lived {home}.',
+  '{They} [liked|loved] to play with {friend}, {their} friend.',
 ];
 
 export const finds: readonly string[] = [
@@ -22,15 +22,15 @@ export const finds: readonly string[] = [
 ];
 
 export const gifts: readonly string[] = [
-  '"I will give the {object} to {friend}," {they} said.',
-  '{They} wanted to give the {object} to {friend}.',
-  '"This {object} is for {friend}," said {hero}.',
+  '"I will give the {colour} {object} to {friend}," {they} said.',
+  '{They} wanted to give the {colour} {object} to {friend}.',
+  '"This {colour} {object} is for {friend}," said {hero}.',
 ];
 
 export const hidings: readonly string[] = [
-  '{They} [hid|put|left|kept] the {object} {place}.',
+  '{They} [hid|put|left|kept] the {colour} {object} {place}.',
   'So {hero} [hid|put] it {place}.',
-  'First {they} [hid|put] the {object} {place}, where no one could see it.',
+  'First {they} [hid|put] the {colour} {object} {place}, where no one could see it.',
 ];
 
 export const promises: readonly string[] = [
@@ -53,8 +53,8 @@ export const distractions: readonly string[] = [
 ];
 
 export const returns: readonly string[] = [
-  '[In the evening|At last|The next day], {hero} went back to [look for|get] the {!object}.',
-  '[In the evening|At last|The next day], {friend} asked, "Where is the {!object}?"',
+  '[In the evening|At last|The next day], {hero} went back to [look for|get] the {!colour} {!object}.',
+  '[In the evening|At last|The next day], {friend} asked, "Where is the {!colour} {!object}?"',
 ];
 
 export const placesFound: readonly string[] = [
@@ -65,7 +65,7 @@ export const placesFound: readonly string[] = [
 
 export const givings: readonly string[] = [
   '{They} gave the {!colour} {!object} to {!friend}.',
-  '{hero} took the {!object} and gave it to {!friend}.',
+  '{hero} took the {!colour} {!object} and gave it to {!friend}.',
   '"Here is the {!colour} {!object}," said {!hero}.',
 ];
 
