@@ -2,6 +2,9 @@ import { FormatError, LinattnError, ValueError } from '@linattn/math';
 import { endOfText } from './documents.ts';
 import { readText } from './read-text.ts';
 
+/** Ids as the tokenizer has them. */
+export type TokenIds = readonly number[] | Uint8Array;
+
 /** Text to token ids and back. */
 export interface Tokenizer {
   /** `bytes`, or the path of a tokenizer.json. */
@@ -10,7 +13,7 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /** The id between documents. */
   readonly endOfText: number;
-  encode(text: string): number[];
+  encode(text: string): TokenIds;
   /** `endOfText` and bytes that make no character are shown, never thrown. */
   decode(ids: readonly number[]): string;
   /** The tokenizer.json itself, for a copy beside the checkpoint. */
@@ -22,7 +25,7 @@ export const bytesTokenizer: Tokenizer = {
   name: 'bytes',
   vocabSize: 256,
   endOfText: 0,
-  encode: (text) => [...Buffer.from(text, 'utf8')],
+  encode: (text) => Buffer.from(text, 'utf8'),
   decode: (ids) => Buffer.from(Uint8Array.from(ids)).toString('utf8').replaceAll('\0', endOfText),
 };
 

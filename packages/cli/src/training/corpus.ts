@@ -4,7 +4,7 @@ import { endOfText, splitDocuments, splitValidation } from '../data/documents.ts
 import { countCharacters, orderZeroEntropy } from '../data/entropy.ts';
 import { readText } from '../data/read-text.ts';
 import { fetchTinyStories, isTinyStories } from '../data/tinystories.ts';
-import type { Tokenizer } from '../data/tokenizer.ts';
+import type { TokenIds, Tokenizer } from '../data/tokenizer.ts';
 import { type Story, tellStories } from '../stories/index.ts';
 import { formatBytes, formatPercent } from '../terminal/format.ts';
 import type { TrainingSettings } from './settings.ts';
@@ -123,7 +123,7 @@ async function tokenize(
   { onStatus, pause }: CorpusOptions,
 ): Promise<Int32Array> {
   const total = documents.reduce((sum, { length }) => sum + length, 0);
-  const parts: number[][] = [];
+  const parts: TokenIds[] = [];
   let length = 0;
   let characters = 0;
   let paused = performance.now();
