@@ -103,10 +103,7 @@ async function errorsOf(
     return values;
   };
   const worst: Record<string, number> = {};
-  const samples = [
-    [batch - 1, heads - 1],
-    ...(tokens <= 4096 ? [[0, Math.floor(heads / 2)]] : []),
-  ];
+  const samples = [[batch - 1, heads - 1], ...(tokens <= 4096 ? [[0, Math.floor(heads / 2)]] : [])];
   for (const [b, h] of samples) {
     const [q, k, v, d] = await Promise.all([...inputs, dO].map((x) => head(x, b, h)));
     const expected = oneHead(tokens, width, q, k, v, d);

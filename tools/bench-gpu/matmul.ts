@@ -25,7 +25,9 @@ export async function benchMatmul(backend: WebgpuBackend): Promise<unknown[]> {
     right.dispose();
     const TFLOPs = (2 * m * n * k) / median / 1e9;
     found.push({ m, n, k, transposeA: a, transposeB: b, milliseconds: median, TFLOPs });
-    console.log(`matmul ${a ? 'T' : 'N'}${b ? 'T' : 'N'} ${m}x${n}x${k}: ${median.toFixed(3)} ms, ${TFLOPs.toFixed(1)} TFLOP/s`);
+    console.log(
+      `matmul ${a ? 'T' : 'N'}${b ? 'T' : 'N'} ${m}x${n}x${k}: ${median.toFixed(3)} ms, ${TFLOPs.toFixed(1)} TFLOP/s`,
+    );
   }
   return found;
 }

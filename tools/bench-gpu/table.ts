@@ -7,7 +7,12 @@ const flops = { forward: 4, backward: 10 } as const;
 const tensors = { forward: 4, backward: 8 } as const;
 
 export interface Rated extends Result {
-  readonly rates: Readonly<Record<'forward' | 'backward', { readonly TFLOPs: number; readonly GBs: number; readonly ofCopy: number; readonly ofFma: number }>>;
+  readonly rates: Readonly<
+    Record<
+      'forward' | 'backward',
+      { readonly TFLOPs: number; readonly GBs: number; readonly ofCopy: number; readonly ofFma: number }
+    >
+  >;
 }
 
 /** Adds achieved rates, counting only the work that the sizes demand. */
@@ -30,10 +35,15 @@ export function attentionTable(results: readonly Result[]): string {
     '|---|---|---|---|---|---|---|---|---|---|---|',
   ];
   const ms = (value: number) => value.toFixed(3);
-  const kernels = (list: Result['forwardKernels']) => list.map(({ name, milliseconds }) => `${name} ${ms(milliseconds)}`).join(' ');
+  const kernels = (list: Result['forwardKernels']) =>
+    list.map(({ name, milliseconds }) => `${name} ${ms(milliseconds)}`).join(' ');
   for (const result of results) {
     const { batch, heads, width, tokens, normalize, forward, backward, errors } = result;
-    const worst = errors ? Object.entries(errors).map(([name, error]) => `${name} ${error.toExponential(1)}`).join(' ') : '';
+    const worst = errors
+      ? Object.entries(errors)
+          .map(([name, error]) => `${name} ${error.toExponential(1)}`)
+          .join(' ')
+      : '';
     lines.push(
       `| ${[
         batch,

@@ -44,8 +44,12 @@ export async function tryTiles(backend: WebgpuBackend): Promise<unknown[]> {
       try {
         const { forward, backward, forwardKernels, backwardKernels } = await benchAttention(backend, setting, false);
         const chunk = forwardKernels.find(({ name }) => name.startsWith('chunk'))?.milliseconds ?? 0;
-        const back = backwardKernels.filter(({ name }) => name.startsWith('chunk')).map(({ milliseconds }) => milliseconds.toFixed(2));
-        console.log(`D${width} ${JSON.stringify(tile)} ${chunkBytes(tile)} B: forward ${forward.median.toFixed(2)} (chunk ${chunk.toFixed(2)}) backward ${backward.median.toFixed(2)} (${back.join(' ')})`);
+        const back = backwardKernels
+          .filter(({ name }) => name.startsWith('chunk'))
+          .map(({ milliseconds }) => milliseconds.toFixed(2));
+        console.log(
+          `D${width} ${JSON.stringify(tile)} ${chunkBytes(tile)} B: forward ${forward.median.toFixed(2)} (chunk ${chunk.toFixed(2)}) backward ${backward.median.toFixed(2)} (${back.join(' ')})`,
+        );
         found.push({ width, tile, forward: forward.median, backward: backward.median, chunk, back });
       } catch (error) {
         console.log(`D${width} ${JSON.stringify(tile)}: ${String(error).slice(0, 200)}`);
@@ -56,7 +60,9 @@ export async function tryTiles(backend: WebgpuBackend): Promise<unknown[]> {
     for (const workgroups of [512, 640, 1056, 1280, 2112]) {
       tuning.workgroups = workgroups;
       const { forward, backward, forwardKernels } = await benchAttention(backend, setting, false);
-      console.log(`D${width} workgroups ${workgroups}: forward ${forward.median.toFixed(2)} backward ${backward.median.toFixed(2)} ${forwardKernels.map(({ name, milliseconds }) => `${name} ${milliseconds.toFixed(3)}`).join(' ')}`);
+      console.log(
+        `D${width} workgroups ${workgroups}: forward ${forward.median.toFixed(2)} backward ${backward.median.toFixed(2)} ${forwardKernels.map(({ name, milliseconds }) => `${name} ${milliseconds.toFixed(3)}`).join(' ')}`,
+      );
       found.push({ width, workgroups, forward: forward.median, backward: backward.median });
     }
     tuning.workgroups = standard;

@@ -4,10 +4,10 @@ import { linearAttentionBackward } from './attention/backward.ts';
 import { linearAttention } from './attention/forward.ts';
 import { coreKernels } from './core/kernels.ts';
 import { type OpenOptions, openDevice } from './device.ts';
-import { random } from './training/random.ts';
 import { Gpu } from './runtime/gpu.ts';
 import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
+import { random } from './training/random.ts';
 
 export interface WebgpuOptions extends OpenOptions {
   /**

@@ -46,7 +46,9 @@ export async function openDevice(options: OpenOptions): Promise<OpenDevice> {
   let gpu: GPU | undefined = await findGpu(options.dawnFlags ?? []);
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
   if (!adapter) {
-    throw new DeviceError('WebGPU has no adapter on this machine: is a GPU driver (Vulkan, Metal or Direct3D 12) installed?');
+    throw new DeviceError(
+      'WebGPU has no adapter on this machine: is a GPU driver (Vulkan, Metal or Direct3D 12) installed?',
+    );
   }
   const requiredLimits =
     options.limits === 'default' ? {} : Object.fromEntries(raised.map((name) => [name, adapter.limits[name]]));

@@ -68,7 +68,8 @@ describe.skipIf(missing !== undefined)('unrolled shaders', () => {
     device.pushErrorScope('validation');
     scope(() => {
       for (const width of widths) {
-        const draw = (...shape: number[]) => tensor(backend, new Float32Array(shape.reduce((x, y) => x * y)).fill(0.1), shape);
+        const draw = (...shape: number[]) =>
+          tensor(backend, new Float32Array(shape.reduce((x, y) => x * y)).fill(0.1), shape);
         const inputs = [draw(1, 40, 1, width), draw(1, 40, 1, width), draw(1, 40, 1, width)] as const;
         for (const mask of ['causal', 'bidirectional'] as const) {
           const { outputs, pullback } = vjp(

@@ -35,7 +35,12 @@ function finish(
   gpu: Gpu,
   factors: Factors,
   { first, second, x }: { readonly first: Buffer; readonly second?: Buffer; readonly x: Buffer },
-  { rows, width, plane, radius }: { readonly rows: number; readonly width: number; readonly plane: number; readonly radius: number },
+  {
+    rows,
+    width,
+    plane,
+    radius,
+  }: { readonly rows: number; readonly width: number; readonly plane: number; readonly radius: number },
   weights: readonly [number, number],
   sums?: CoefficientSums,
 ): void {

@@ -1,5 +1,5 @@
-import type { Buffer } from '../runtime/pool.ts';
 import { type Gpu, gridOf } from '../runtime/gpu.ts';
+import type { Buffer } from '../runtime/pool.ts';
 import { bits, type Grid } from '../runtime/recorder.ts';
 import source from './planes.wgsl?raw';
 

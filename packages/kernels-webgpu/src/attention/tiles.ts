@@ -66,5 +66,10 @@ export function chooseChunkTile(features: number, columns: number, workgroupByte
       }
     }
   }
-  throw new LimitError('headDim', features, "what the device's maxComputeWorkgroupStorageSize holds", workgroupBytes / 32);
+  throw new LimitError(
+    'headDim',
+    features,
+    "what the device's maxComputeWorkgroupStorageSize holds",
+    workgroupBytes / 32,
+  );
 }

@@ -47,7 +47,14 @@ function strided(gpu: Gpu, x: Buffer, shape: Shape, strides: readonly number[]):
   gpu.run(
     { name: 'strided', source: stridedSource, constants: {} },
     [out, x],
-    [count, axes.length, 0, 0, ...eight(axes.map(({ extent }) => extent)), ...eight(axes.map((axis) => axis.strides[0]))],
+    [
+      count,
+      axes.length,
+      0,
+      0,
+      ...eight(axes.map(({ extent }) => extent)),
+      ...eight(axes.map((axis) => axis.strides[0])),
+    ],
     gridOf(count, 256),
   );
   return out;
@@ -58,7 +65,13 @@ function window(
   gpu: Gpu,
   out: Buffer,
   x: Buffer,
-  { outShape, inShape, axis, shift, place }: Readonly<{ outShape: Shape; inShape: Shape; axis: number; shift: number; place: boolean }>,
+  {
+    outShape,
+    inShape,
+    axis,
+    shift,
+    place,
+  }: Readonly<{ outShape: Shape; inShape: Shape; axis: number; shift: number; place: boolean }>,
 ): void {
   const inner = sizeOf(inShape.slice(axis + 1));
   const wide = inner % 4 === 0;
@@ -112,7 +125,14 @@ export function coreKernels(gpu: Gpu): KernelTable {
 
     transpose: ([x], { permutation }, [out]) => {
       const strides = stridesOf(x!.shape);
-      return [strided(gpu, bufferOf(x), out.shape, permutation.map((axis) => strides[axis]))];
+      return [
+        strided(
+          gpu,
+          bufferOf(x),
+          out.shape,
+          permutation.map((axis) => strides[axis]),
+        ),
+      ];
     },
 
     slice: ([x], { axis, start }, [{ shape }]) => {

@@ -1,6 +1,6 @@
 import type { Tensor } from '@linattn/math';
-import type { Buffer } from '../runtime/pool.ts';
 import { bufferOf, type Gpu } from '../runtime/gpu.ts';
+import type { Buffer } from '../runtime/pool.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
 import source from './matmul.wgsl?raw';
 import { reduceSplits } from './reduce.ts';
@@ -59,7 +59,12 @@ export function product(gpu: Gpu, a: Buffer, b: Buffer, size: Product, bias?: Bu
     BIAS: Number(bias !== undefined),
   };
   gpu.run(
-    { name: vector ? 'matmul4' : 'matmul1', source, constants, declarations: units(vector) + fourOf('a', vector) + fourOf('b', vector) + storeOf('c', vector) },
+    {
+      name: vector ? 'matmul4' : 'matmul1',
+      source,
+      constants,
+      declarations: units(vector) + fourOf('a', vector) + fourOf('b', vector) + storeOf('c', vector),
+    },
     [out, a, b, bias ?? a],
     [m, n, k, batch, used, kPerSplit],
     [columns, rows, batch * used],

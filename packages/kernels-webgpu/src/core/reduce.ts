@@ -1,9 +1,9 @@
 import type { ReduceFunction, Shape } from '@linattn/math';
 import { sizeOf, stridesOf } from '@linattn/math';
-import type { Buffer } from '../runtime/pool.ts';
 import { type Gpu, gridOf } from '../runtime/gpu.ts';
-import source from './reduce.wgsl?raw';
+import type { Buffer } from '../runtime/pool.ts';
 import { collapse, eight } from './axes.ts';
+import source from './reduce.wgsl?raw';
 
 const functions: readonly ReduceFunction[] = ['sum', 'max', 'min'];
 

@@ -1,4 +1,4 @@
-import { DeviceError, LinattnError, type Tensor } from '@linattn/math';
+import { DeviceError, type LinattnError, type Tensor } from '@linattn/math';
 import { mapRead, usage } from './flags.ts';
 import { type Buffer, BufferPool } from './pool.ts';
 import { type Program, ProgramCache } from './program.ts';
@@ -32,7 +32,9 @@ export class Gpu {
     this.scrap = this.pool.take('scrap', 4);
     device.onuncapturederror = ({ error }) => {
       this.#failure ??= outOfMemory(error)
-        ? new DeviceError(`the device is out of memory (${this.pool.memory().bytes} bytes in tensors)`, { cause: error })
+        ? new DeviceError(`the device is out of memory (${this.pool.memory().bytes} bytes in tensors)`, {
+            cause: error,
+          })
         : new DeviceError(`the device refused work: ${error.message}`, { cause: error });
     };
     void device.lost.then(({ reason, message }) => {

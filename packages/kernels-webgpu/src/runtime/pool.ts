@@ -40,7 +40,12 @@ export class BufferPool {
     const size = roundUp(bytes);
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
     if (bytes > maxStorageBufferBindingSize)
-      throw new LimitError(what, bytes, "the device's maxStorageBufferBindingSize in bytes", maxStorageBufferBindingSize);
+      throw new LimitError(
+        what,
+        bytes,
+        "the device's maxStorageBufferBindingSize in bytes",
+        maxStorageBufferBindingSize,
+      );
     if (bytes > maxBufferSize) throw new LimitError(what, bytes, "the device's maxBufferSize in bytes", maxBufferSize);
     const list = this.#free.get(size);
     const at = fresh ? (list?.findIndex((buffer) => buffer.usedAt < this.submission) ?? -1) : (list?.length ?? 0) - 1;

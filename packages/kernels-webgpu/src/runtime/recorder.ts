@@ -44,7 +44,11 @@ export class Recorder {
     this.#programs = programs;
     this.#onCompile = onCompile;
     const { UNIFORM, COPY_DST } = usage;
-    this.#uniforms = device.createBuffer({ label: 'parameters', size: capacity * paramBytes, usage: UNIFORM | COPY_DST });
+    this.#uniforms = device.createBuffer({
+      label: 'parameters',
+      size: capacity * paramBytes,
+      usage: UNIFORM | COPY_DST,
+    });
   }
 
   /**
@@ -54,7 +58,8 @@ export class Recorder {
   run(program: Program, buffers: readonly Buffer[], params: readonly number[], grid: Grid): void {
     const most = this.#device.limits.maxComputeWorkgroupsPerDimension;
     for (const count of grid) {
-      if (count! > most) throw new LimitError(program.name, count!, "the device's maxComputeWorkgroupsPerDimension", most);
+      if (count! > most)
+        throw new LimitError(program.name, count!, "the device's maxComputeWorkgroupsPerDimension", most);
     }
     if (this.#queue.length === capacity) this.submitNow();
     this.#params.set(params, this.#queue.length * words);
