@@ -26,7 +26,8 @@ export interface GpuResident {
   renderRawOutput?(): Float32Array;
   /** WebGPU: the buffer, counted by those who hold it. */
   readonly buffer?: CountedBuffer;
-  readonly context?: { readonly device?: EventTarget };
+  /** WebGPU: gpu.js's own record of the device. GL: the context. */
+  readonly context?: { readonly device?: EventTarget; isContextLost?(): boolean };
 }
 
 interface CountedBuffer {

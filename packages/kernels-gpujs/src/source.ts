@@ -3,19 +3,58 @@ import type { Extents, Program, Thread } from './program.ts';
 
 /** How a mode wants its kernels written. */
 export interface Dialect {
-  /**
-   * `hoisted`: thread indexes in constants, for the cpu mode, where `this.thread` is an object. `direct`: used as they are.
-   * `swapped`: as direct, with y and z exchanged where z is 1: GL would make a texture of y rows, over its limit.
-   */
-  readonly threads: 'hoisted' | 'direct' | 'swapped';
+  readonly threads: (extents: Extents, integer: Thread['integer']) => Threads;
   /** Rows of the output that one thread computes where a program allows it. */
   readonly rowsPerThread: 1 | 4;
-  /** (n, 1, 1) becomes one-dimensional: WebGPU then folds what is over its limit of workgroups. */
-  readonly flatOutput: boolean;
   readonly math: MathText;
   /** GLSL converts no float to an integer by itself: whole numbers stay floats there. */
   readonly floatIndexes: boolean;
 }
+
+/** The output that gpu.js is asked for, laid out like the extents, and what a thread's place in them is called. */
+interface Threads {
+  readonly output: readonly number[];
+  readonly x: string;
+  readonly y: string;
+  readonly z: string;
+  readonly prelude?: string;
+}
+
+const [x, y, z] = ['this.thread.x', 'this.thread.y', 'this.thread.z'];
+
+export const threadLayouts = {
+  direct: (extents) => ({ output: extents, x, y, z }),
+  /** In constants: in the cpu mode `this.thread` is an object. */
+  hoisted: (extents) => ({
+    output: extents,
+    x: 'ix',
+    y: 'iy',
+    z: 'iz',
+    prelude: `const ix=${x}; const iy=${y}; const iz=${z};`,
+  }),
+  /** z instead of y where z is 1: of two extents GL would make a texture of y rows, which may be over its limit. */
+  texture: ([width, rows, depth]) =>
+    depth === 1 ? { output: [width, 1, rows], x, y: z, z: y } : { output: [width, rows, depth], x, y, z },
+  /** One extent where the others are 1, or where they are over WebGPU's limit of workgroups: gpu.js folds it. */
+  workgroups: (extents, integer) => {
+    const [width, rows, depth] = extents;
+    const count = width * rows * depth;
+    if (rows === 1 && depth === 1) return { output: [count], x, y, z };
+    if (width <= 8 * mostWorkgroups && rows <= 8 * mostWorkgroups && depth <= mostWorkgroups) {
+      return { output: extents, x, y, z };
+    }
+    const prelude = `${divided('iz', 'rest', x, width * rows, integer)} ${divided('iy', 'ix', 'rest', width, integer)}`;
+    return { output: [count], x: 'ix', y: 'iy', z: 'iz', prelude };
+  },
+} satisfies Record<string, Dialect['threads']>;
+
+const mostWorkgroups = 65_535;
+
+/** Quotient and remainder of whole numbers below 2^24: a float quotient may be one off, which its remainder tells. */
+const divided = (quotient: string, remainder: string, i: string, n: number, integer: Thread['integer']): string => `
+  ${integer(quotient, `Math.floor((${i}+0.5)/${n}.0)`)} ${integer(remainder, `${i}-${quotient}*${n}`)}
+  if (${remainder}<0) { ${quotient}=${quotient}-1; ${remainder}=${remainder}+${n}; }
+  if (${remainder}>=${n}) { ${quotient}=${quotient}+1; ${remainder}=${remainder}-${n}; }`;
 
 /** gpu.js takes a local for an integer after `++`, and for a float by its point. */
 const integerIn =
@@ -40,17 +79,10 @@ export const firstRowOf = (block: number, rows: number): number => Math.min(4 * 
 export function sourceOf(program: Program, dialect: Dialect): Source {
   const [width, rows, depth] = program.output;
   const blocked = dialect.rowsPerThread === 4 && program.byRows === true && rows >= 4;
-  const swap = dialect.threads === 'swapped' && depth === 1;
-  const [x, y, z] =
-    dialect.threads === 'hoisted'
-      ? ['ix', 'iy', 'iz']
-      : ['this.thread.x', swap ? 'this.thread.z' : 'this.thread.y', swap ? 'this.thread.y' : 'this.thread.z'];
-  const ragged = blocked && rows % 4 !== 0;
   const integer = integerIn(dialect);
-  const prelude = [
-    dialect.threads === 'hoisted' ? 'const ix=this.thread.x; const iy=this.thread.y; const iz=this.thread.z;' : '',
-    ragged ? `${integer('r', `${y}*4`)} if (r>${rows - 4}) { r=${rows - 4}; }` : '',
-  ].join(' ');
+  const { output, prelude = '', x, y, z } = dialect.threads([width, blocked ? blocksOf(rows) : rows, depth], integer);
+  const ragged = blocked && rows % 4 !== 0;
+  const lastBlock = ragged ? `${integer('r', `${y}*4`)} if (r>${rows - 4}) { r=${rows - 4}; }` : '';
   const thread: Thread = {
     x,
     y,
@@ -61,13 +93,8 @@ export function sourceOf(program: Program, dialect: Dialect): Source {
     row: (lane) => (!blocked ? y : ragged ? `r+${lane}` : `${y}*4+${lane}`),
   };
   const names = [...Object.keys(program.inputs), ...(program.numbers ?? [])];
-  const text = `function(${names.join(', ')}) { ${prelude} ${program.body(thread)} }`;
-  return { text, output: extentsOf([width, blocked ? blocksOf(rows) : rows, depth], dialect, swap), blocked };
-}
-
-function extentsOf([x, y, z]: Extents, { flatOutput }: Dialect, swap: boolean): readonly number[] {
-  if (flatOutput && y === 1 && z === 1) return [x];
-  return swap ? [x, z, y] : [x, y, z];
+  const text = `function(${names.join(', ')}) { ${prelude} ${lastBlock} ${program.body(thread)} }`;
+  return { text, output, blocked };
 }
 
 /** Brings [z][block][x][4] into rows: `to` has the canonical layout. */

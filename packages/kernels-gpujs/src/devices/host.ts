@@ -3,7 +3,7 @@ import { Buffer } from '../buffer.ts';
 import type { GpuInstance, Gpujs, GpuKernel } from '../gpujs.ts';
 import { mathTexts } from '../math-text.ts';
 import { keyOf, type Program, volume } from '../program.ts';
-import { type Dialect, type Source, sourceOf, unblock } from '../source.ts';
+import { type Dialect, type Source, sourceOf, threadLayouts, unblock } from '../source.ts';
 import { checkMode, checkSizes, createKernel, destroyKernel } from './compile.ts';
 import type { Device } from './device.ts';
 import { writeDirectly, writeRowsDirectly } from './host-hooks.ts';
@@ -30,8 +30,8 @@ interface Compiled {
 }
 
 const dialects: Record<HostOptions['mode'], Dialect> = {
-  cpu: { threads: 'hoisted', rowsPerThread: 1, flatOutput: false, math: mathTexts.native, floatIndexes: false },
-  webasm: { threads: 'direct', rowsPerThread: 4, flatOutput: false, math: mathTexts.webasm, floatIndexes: false },
+  cpu: { threads: threadLayouts.hoisted, rowsPerThread: 1, math: mathTexts.native, floatIndexes: false },
+  webasm: { threads: threadLayouts.direct, rowsPerThread: 4, math: mathTexts.webasm, floatIndexes: false },
 };
 
 /** The modes whose numbers are plain arrays: gpu.js's own JavaScript, and the WebAssembly that it generates. */

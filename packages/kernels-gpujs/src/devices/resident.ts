@@ -3,7 +3,7 @@ import { Buffer } from '../buffer.ts';
 import type { GpuInstance, Gpujs, GpuKernel, GpuResident } from '../gpujs.ts';
 import { mathTexts } from '../math-text.ts';
 import { type Extents, keyOf, type Program, volume } from '../program.ts';
-import { blocksOf, type Dialect, sourceOf } from '../source.ts';
+import { blocksOf, type Dialect, sourceOf, threadLayouts } from '../source.ts';
 import { quotient } from '../strides.ts';
 import { checkMode, checkSizes, createKernel, destroyKernel } from './compile.ts';
 import type { Device } from './device.ts';
@@ -19,14 +19,13 @@ export interface ResidentOptions {
 }
 
 const gl: Dialect = {
-  threads: 'swapped',
+  threads: threadLayouts.texture,
   rowsPerThread: 1,
-  flatOutput: false,
   math: mathTexts.gpu,
   floatIndexes: true,
 };
 const dialects: Record<ResidentMode, Dialect> = {
-  webgpu: { threads: 'direct', rowsPerThread: 4, flatOutput: true, math: mathTexts.gpu, floatIndexes: false },
+  webgpu: { threads: threadLayouts.workgroups, rowsPerThread: 4, math: mathTexts.gpu, floatIndexes: false },
   webgl2: gl,
   headlessgl: gl,
 };
@@ -87,7 +86,8 @@ export class ResidentDevice implements Device {
   }
 
   release(buffer: Buffer): void {
-    this.#live.delete(buffer);
+    // After dispose() nothing is live.
+    if (!this.#live.delete(buffer)) return;
     this.#bytes -= 4 * buffer.size;
     this.#queue.add(() => {
       (buffer.value as GpuResident | undefined)?.delete();
@@ -190,6 +190,7 @@ export class ResidentDevice implements Device {
 
   async #numbersOf({ value, size }: Buffer): Promise<Float32Array> {
     const shown = shownAs(value as GpuResident, [size, 1, 1]);
+    if (shown.context?.isContextLost?.()) throw new DeviceError('the WebGL context was lost, and all tensors with it');
     if (shown.renderRawOutput) {
       // A texture is read as RGBA, of which gpu.js uses the red.
       const pixels = shown.renderRawOutput();
