@@ -28,7 +28,14 @@ const fmaSource = /* wgsl */ `
   y[id.x] = a + b + c + d;
 }`;
 
-async function timed(device: GPUDevice, code: string, bytes: number, groups: number): Promise<number> {
+/** Seconds that `groups` workgroups of a shader take; it reads x and writes y, of `bytes` each. */
+export async function timed(
+  device: GPUDevice,
+  code: string,
+  bytes: number,
+  groups: number,
+  milliseconds = 800,
+): Promise<number> {
   const buffer = () => device.createBuffer({ size: bytes, usage: 128 | 8 });
   const [x, y] = [buffer(), buffer()];
   const seed = Float32Array.from({ length: 4096 }, () => 0.5 * Math.random());
@@ -43,7 +50,7 @@ async function timed(device: GPUDevice, code: string, bytes: number, groups: num
   const resolved = device.createBuffer({ size: 16, usage: 512 | 4 });
   const staging = device.createBuffer({ size: 16, usage: 8 | 1 });
   const found: number[] = [];
-  for (const start = performance.now(); performance.now() - start < 800; ) {
+  for (const start = performance.now(); performance.now() - start < milliseconds; ) {
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass({
       timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },

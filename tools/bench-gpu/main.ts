@@ -4,17 +4,20 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { webgpuBackend } from '@linattn/kernels-webgpu';
 import { failureOf, runConformance } from '@linattn/math/conformance';
+import { ablate } from './ablate.ts';
 import { benchAttention, type Result, type Setting } from './attention.ts';
 import { measureCeilings } from './ceilings.ts';
 import { openDawn } from './device.ts';
 import { benchMatmul } from './matmul.ts';
+import { measureOccupancy } from './occupancy.ts';
 import { attentionTable, withRates } from './table.ts';
 import { tryTiles } from './tiles.ts';
 
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
-  --do LIST     of: ceilings, conformance, tiles, sweep, matmul (default: ceilings,sweep,matmul)
+  --do LIST     of: ceilings, conformance, occupancy, tiles, ablate, sweep, matmul (default: ceilings,sweep,matmul)
+  --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
   --tokens LIST default 1024,4096,16384,65536
 `;
 
@@ -23,6 +26,7 @@ const { values } = parseArgs({
     dawn: { type: 'string', default: join(import.meta.dirname, 'dawn.node') },
     out: { type: 'string', default: '.' },
     do: { type: 'string', default: 'ceilings,sweep,matmul' },
+    dawnFlags: { type: 'string', default: '' },
     tokens: { type: 'string', default: '1024,4096,16384,65536' },
     help: { type: 'boolean', default: false },
   },
@@ -34,7 +38,7 @@ if (values.help) {
 const wanted = new Set(values.do.split(','));
 mkdirSync(values.out, { recursive: true });
 
-const device = await openDawn(resolve(values.dawn), []);
+const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean));
 device.onuncapturederror = ({ error }) => console.log(error.message);
 const backend = await webgpuBackend({ device });
 const results: Record<string, unknown> = {
@@ -54,14 +58,17 @@ const run = async (name: string, body: () => Promise<void>) => {
 };
 
 console.log(results.device);
-const ceilings = wanted.has('ceilings') ? await measureCeilings(device) : { copyGBs: Number.NaN, fmaTFLOPs: Number.NaN };
+const ceilings = wanted.has('ceilings')
+  ? await measureCeilings(device)
+  : { copyGBs: Number.NaN, fmaTFLOPs: Number.NaN };
 results.ceilings = ceilings;
 console.log(`copy ${ceilings.copyGBs.toFixed(0)} GB/s, FMA ${ceilings.fmaTFLOPs.toFixed(1)} TFLOP/s`);
 
 await run('conformance', async () => {
   const lines: string[] = [];
   const reports = await runConformance(backend, {
-    onReport: (report) => lines.push(failureOf(report) ?? `ok ${report.name}${report.skipped ? ` (skipped: ${report.skipped})` : ''}`),
+    onReport: (report) =>
+      lines.push(failureOf(report) ?? `ok ${report.name}${report.skipped ? ` (skipped: ${report.skipped})` : ''}`),
   });
   writeFileSync(join(values.out, 'conformance.log'), `${lines.join('\n')}\n`);
   const failed = reports.filter(({ passed }) => !passed);
@@ -72,6 +79,14 @@ await run('conformance', async () => {
 
 await run('tiles', async () => {
   results.tiles = await tryTiles(backend);
+});
+
+await run('occupancy', async () => {
+  results.occupancy = await measureOccupancy(device);
+});
+
+await run('ablate', async () => {
+  results.ablate = await ablate(backend);
 });
 
 await run('sweep', async () => {

@@ -49,7 +49,7 @@ fn slotFour(at: u32, stride: u32, left: i32) -> vec4f {
 }
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers o pv xv w s yv zv g fx fy fz
+  // @registers o pv xv w s yv zv g fx fy fz sx sy sz
   let pair = group.y;
   let ty = t / TX;
   let tx = t % TX;
@@ -81,76 +81,100 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (t == 0u) { count = slots[base + p.atC]; }
   }
 
+  // Loads run one panel ahead: they are issued before the state takes the chunk in, and waited for after.
+  // @block fetch
+  {
+    let rows = min(C, last - fetchAt);
+    let xRow = rowOf(0u, pair, fetchAt);
+    let yRow = rowOf(1u, pair, fetchAt);
+    // @unroll
+    for (var l = 0u; l < LX; l++) {
+      let i = t / DP4 + l * (NT / DP4);
+      let f = 4u * (fetchPanel * DP4 + t % DP4);
+      let inside = i < rows && (FULL == 1u || f < p.features);
+      let row = xRow + select(0u, i * step, inside);
+      fx[l] = xFour(row * p.features + select(0u, f, inside), p.features - f);
+      if ((PLANES & 1u) != 0u) { sx[l] = factors[p.fx.y + row]; }
+      if (CAUSAL == 1u) {
+        let key = yRow + select(0u, i * step, inside);
+        fy[l] = yFour(key * p.features + select(0u, f, inside), p.features - f);
+        if ((PLANES & 4u) != 0u) { sy[l] = factors[p.fy.y + key]; }
+      }
+    }
+    if (fetchPanel == 0u) {
+      if (CAUSAL == 1u) {
+        // @unroll
+        for (var l = 0u; l < LZ; l++) {
+          let i = t / TV4 + l * (NT / TV4);
+          let f = column0 + 4u * (t % TV4);
+          let inside = i < rows && (FULL == 1u || f < p.columns);
+          let key = yRow + select(0u, i * step, inside);
+          fz[l] = zFour(key * p.columns + select(0u, f, inside), p.columns - f);
+          if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + key]; }
+        }
+      }
+      if (t < rows) {
+        if ((PLANES & 2u) != 0u) { own.x = factors[p.fAlpha.y + xRow + t * step]; }
+        if ((PLANES & 8u) != 0u) { own.y = factors[p.fBeta.y + yRow + t * step]; }
+        if ((PLANES & 32u) != 0u) { own.z = factors[p.fOmega.y + yRow + t * step]; }
+      }
+    }
+  }
+  // @end
+  var fx: array<vec4f, LX>;
+  var fy: array<vec4f, LX>;
+  var fz: array<vec4f, LZ>;
+  var sx: array<f32, LX>;
+  var sy: array<f32, LX>;
+  var sz: array<f32, LZ>;
+  var own = vec3f(1.0);   // α, β and ω of row t
+  // @unroll
+  for (var l = 0u; l < LX; l++) {
+    sx[l] = 1.0;
+    sy[l] = 1.0;
+  }
+  // @unroll
+  for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
+  let coefficients = vec3f(factors[p.fAlpha.x], factors[p.fBeta.x], factors[p.fOmega.x]);
+  var fetchAt = first;
+  var fetchPanel = 0u;
+  // @place fetch
+
   for (var at = first; at < last; at += C) {
     var o: array<vec4f, RI * RJ>;
     var pv: array<vec4f, R4 * RN>;
     var g: array<vec4f, R4>;
     let rows = min(C, last - at);
+    let xRow = rowOf(0u, pair, at);
     // A declaration in a loop is not enough: SwiftShader kept the last iteration's numbers.
     // @unroll
     for (var r = 0u; r < R4; r++) { g[r] = vec4f(); }
 
-    let xRow = rowOf(0u, pair, at);
-    let yRow = rowOf(1u, pair, at);
-
     for (var panel = 0u; panel < NP; panel++) {
-      // Fetch a panel of x and y, and with the first all of z: every load is under way before the first is waited for.
-      var fx: array<vec4f, LX>;
-      var fy: array<vec4f, LX>;
-      var fz: array<vec4f, LZ>;
-      // @unroll
-      for (var l = 0u; l < LX; l++) {
-        let i = t / DP4 + l * (NT / DP4);
-        let f = 4u * (panel * DP4 + t % DP4);
-        let inside = i < rows && (FULL == 1u || f < p.features);
-        let row = xRow + select(0u, i * step, inside);
-        fx[l] = select(vec4f(), xFour(row * p.features + select(0u, f, inside), p.features - f), inside);
-        var scale = scaleX;
-        if ((PLANES & 1u) != 0u) { scale *= factors[p.fx.y + row]; }
-        fx[l] *= scale;
-        if (CAUSAL == 1u) {
-          let key = yRow + select(0u, i * step, inside);
-          fy[l] = select(vec4f(), yFour(key * p.features + select(0u, f, inside), p.features - f), inside);
-          scale = scaleY;
-          if ((PLANES & 4u) != 0u) { scale *= factors[p.fy.y + key]; }
-          fy[l] *= scale;
-        }
-      }
-      var found = vec3f();
-      if (panel == 0u) {
-        if (CAUSAL == 1u) {
-          // @unroll
-          for (var l = 0u; l < LZ; l++) {
-            let i = t / TV4 + l * (NT / TV4);
-            let f = column0 + 4u * (t % TV4);
-            let inside = i < rows && (FULL == 1u || f < p.columns);
-            let key = yRow + select(0u, i * step, inside);
-            fz[l] = select(vec4f(), zFour(key * p.columns + select(0u, f, inside), p.columns - f), inside);
-            var scale = scaleZ;
-            if ((PLANES & 16u) != 0u) { scale *= factors[p.fz.y + key]; }
-            fz[l] *= scale;
-          }
-        }
-      }
       // The last chunk may still be read.
       workgroupBarrier();
       // @unroll
       for (var l = 0u; l < LX; l++) {
-        let to = (t / DP4 + l * (NT / DP4)) * XS + t % DP4;
-        tile[to] = fx[l];
-        if (CAUSAL == 1u) { tile[YO + to] = fy[l]; }
+        let i = t / DP4 + l * (NT / DP4);
+        let inside = i < rows && (FULL == 1u || 4u * (panel * DP4 + t % DP4) < p.features);
+        tile[i * XS + t % DP4] = select(vec4f(), (scaleX * sx[l]) * fx[l], inside);
+        if (CAUSAL == 1u) { tile[YO + i * XS + t % DP4] = select(vec4f(), (scaleY * sy[l]) * fy[l], inside); }
       }
       if (panel == 0u) {
         if (CAUSAL == 1u) {
           // @unroll
-          for (var l = 0u; l < LZ; l++) { zTile[t + l * NT] = fz[l]; }
+          for (var l = 0u; l < LZ; l++) {
+            let inside = t / TV4 + l * (NT / TV4) < rows && (FULL == 1u || column0 + 4u * (t % TV4) < p.columns);
+            zTile[t + l * NT] = select(vec4f(), (scaleZ * sz[l]) * fz[l], inside);
+          }
         }
         for (var i = t; i < C; i += NT) {
-          found = vec3f();
-          if (i < rows) {
-            found.x = factor(p.fAlpha, xRow + i * step);
-            if (CAUSAL == 1u) { found = vec3f(found.x, factor(p.fBeta, yRow + i * step), factor(p.fOmega, yRow + i * step)); }
+          var found = coefficients * own;
+          if (NT < C && i < rows) {
+            let yRow = rowOf(1u, pair, at);
+            found = vec3f(factor(p.fAlpha, xRow + i * step), factor(p.fBeta, yRow + i * step), factor(p.fOmega, yRow + i * step));
           }
+          found = select(vec3f(), found, i < rows);
           alpha[i] = found.x;
           beta[i] = found.y;
           omega[i] = found.z;
@@ -207,6 +231,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
       }
       workgroupBarrier();
+
+      fetchPanel = select(0u, panel + 1u, panel + 1u < NP);
+      fetchAt = select(at, at + C, fetchPanel == 0u);
+      if (fetchAt < last) {
+        // @place fetch
+      }
 
       if (CAUSAL == 1u) {
         // The state takes the chunk in: S += Σ y zᵀ.

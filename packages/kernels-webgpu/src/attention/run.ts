@@ -1,7 +1,7 @@
-import type { Buffer } from '../runtime/pool.ts';
 import type { Gpu } from '../runtime/gpu.ts';
-import type { Constants } from '../runtime/specialize.ts';
+import type { Buffer } from '../runtime/pool.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
+import type { Constants } from '../runtime/specialize.ts';
 import chunkSource from './chunk.wgsl?raw';
 import { type Factor, one } from './factors.ts';
 import prefixSource from './prefix.wgsl?raw';
@@ -38,8 +38,26 @@ export interface Range {
 function layout({ width, valueWidth }: Sizes, exchanged: boolean) {
   const row = valueWidth + 1;
   return exchanged
-    ? { features: valueWidth, columns: width, strideM: 1, strideJ: row, atS: row, atU: row + valueWidth, atZ: 0, atC: valueWidth }
-    : { features: width, columns: valueWidth, strideM: row, strideJ: 1, atS: row, atU: 0, atZ: row + valueWidth, atC: valueWidth };
+    ? {
+        features: valueWidth,
+        columns: width,
+        strideM: 1,
+        strideJ: row,
+        atS: row,
+        atU: row + valueWidth,
+        atZ: 0,
+        atC: valueWidth,
+      }
+    : {
+        features: width,
+        columns: valueWidth,
+        strideM: row,
+        strideJ: 1,
+        atS: row,
+        atU: 0,
+        atZ: row + valueWidth,
+        atC: valueWidth,
+      };
 }
 
 /** Knobs that benchmarks turn; the defaults are what the package uses. */
@@ -48,6 +66,8 @@ export interface Tuning {
   workgroups: number;
   /** Replaces the choice of tiles. */
   tile?: (features: number, columns: number) => ChunkTile | undefined;
+  /** Changes the chunk kernel's text; a change has a name, so that it is compiled apart. */
+  edit?: { readonly name: string; readonly change: (source: string) => string };
 }
 
 export const tuning: Tuning = { workgroups: 640 };
@@ -147,7 +167,9 @@ export function statesOf(
   const known = total ? segments.count : segments.count - 1;
   if (known > 0) {
     const { y, z } = operands;
-    const fixed: Constants = gpu.software ? {} : { PLANES: planesMask([one, one, y.factor, one, z.factor]) };
+    const fixed: Constants = gpu.software
+      ? {}
+      : { PLANES: planesMask([one, one, y.factor, operands.beta, z.factor, operands.omega]) };
     const [vectorY, vectorZ] = [at.features, at.columns].map((size) => !gpu.software && size % 4 === 0);
     gpu.run(
       {
@@ -254,8 +276,8 @@ export function chunks(
     : { CAUSAL: mode.causal, EXTRA: mode.extra, ACC: mode.accumulate, FULL: mode.full, PLANES: planes };
   gpu.run(
     {
-      name: `chunk${Number(vectorX)}${Number(vectorZ)}`,
-      source: gpu.software ? chunkOfAnyMode : chunkSource,
+      name: `chunk${Number(vectorX)}${Number(vectorZ)}${tuning.edit?.name ?? ''}`,
+      source: gpu.software ? chunkOfAnyMode : (tuning.edit?.change(chunkSource) ?? chunkSource),
       constants: { ...tile, ...placesOf(tile), ...fixed },
       declarations: [
         runSource,

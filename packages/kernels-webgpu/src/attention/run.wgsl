@@ -9,6 +9,7 @@ struct Params {
   // Row factors as (coefficient, plane), 0 for none: of x, α, y, β, z, ω and out.
   fx: vec2u, fAlpha: vec2u, fy: vec2u, fBeta: vec2u, fz: vec2u, fOmega: vec2u, fo: vec2u,
   accumulate: u32, planes: u32, full: u32,
+  zero: u32,   // 0, which the compiler cannot know: a loop up to BOUND + zero is not unrolled
 }
 @group(0) @binding(0) var<uniform> p: Params;
 // 1, a, b, c, 0, then planes of one number a row.

@@ -20,7 +20,7 @@ var<workgroup> omega: array<f32, C>;
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers s yv zv fy fz
+  // @registers s yv zv fy fz sy sz
   let pair = group.y;
   let ty = t / TX;
   let tx = t % TX;
@@ -38,21 +38,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let scaleY = factors[p.fy.x];
   let scaleZ = factors[p.fz.x];
 
-  for (var at = first; at < last; at += C) {
-    let rows = min(C, last - at);
-    let row0 = rowOf(1u, pair, at);
-    var fy: array<vec4f, LY>;
-    var fz: array<vec4f, LZ>;
+  // Loads run one chunk ahead.
+  // @block fetch
+  {
+    let rows = min(C, last - fetchAt);
+    let row0 = rowOf(1u, pair, fetchAt);
     // @unroll
     for (var l = 0u; l < LY; l++) {
       let i = t / M4 + l * (NT / M4);
       let f = m0 + 4u * (t % M4);
       let inside = i < rows && f < p.features;
       let row = row0 + select(0u, i * step, inside);
-      fy[l] = select(vec4f(), yFour(row * p.features + select(0u, f, inside), p.features - f), inside);
-      var scale = scaleY;
-      if ((PLANES & 4u) != 0u) { scale *= factors[p.fy.y + row]; }
-      fy[l] *= scale;
+      fy[l] = yFour(row * p.features + select(0u, f, inside), p.features - f);
+      if ((PLANES & 4u) != 0u) { sy[l] = factors[p.fy.y + row]; }
     }
     // @unroll
     for (var l = 0u; l < LZ; l++) {
@@ -60,27 +58,52 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       let f = j0 + 4u * (t % J4);
       let inside = i < rows && f < p.columns;
       let row = row0 + select(0u, i * step, inside);
-      fz[l] = select(vec4f(), zFour(row * p.columns + select(0u, f, inside), p.columns - f), inside);
-      var scale = scaleZ;
-      if ((PLANES & 16u) != 0u) { scale *= factors[p.fz.y + row]; }
-      fz[l] *= scale;
+      fz[l] = zFour(row * p.columns + select(0u, f, inside), p.columns - f);
+      if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + row]; }
     }
+    if (t < rows) {
+      if ((PLANES & 8u) != 0u) { own.x = factors[p.fBeta.y + row0 + t * step]; }
+      if ((PLANES & 32u) != 0u) { own.y = factors[p.fOmega.y + row0 + t * step]; }
+    }
+  }
+  // @end
+  var fy: array<vec4f, LY>;
+  var fz: array<vec4f, LZ>;
+  var sy: array<f32, LY>;
+  var sz: array<f32, LZ>;
+  var own = vec2f(1.0);   // β and ω of row t
+  // @unroll
+  for (var l = 0u; l < LY; l++) { sy[l] = 1.0; }
+  // @unroll
+  for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
+  let coefficients = vec2f(factors[p.fBeta.x], factors[p.fOmega.x]);
+  var fetchAt = first;
+  // @place fetch
+
+  for (var at = first; at < last; at += C) {
+    let rows = min(C, last - at);
     // The last chunk may still be read.
     workgroupBarrier();
     // @unroll
-    for (var l = 0u; l < LY; l++) { yTile[t + l * NT] = fy[l]; }
+    for (var l = 0u; l < LY; l++) {
+      let inside = t / M4 + l * (NT / M4) < rows && m0 + 4u * (t % M4) < p.features;
+      yTile[t + l * NT] = select(vec4f(), (scaleY * sy[l]) * fy[l], inside);
+    }
     // @unroll
-    for (var l = 0u; l < LZ; l++) { zTile[t + l * NT] = fz[l]; }
-    for (var i = t; i < C; i += NT) {
-      var found = vec2f();
-      if (i < rows) {
-        let row = row0 + i * step;
-        found = vec2f(factor(p.fBeta, row), factor(p.fOmega, row));
-      }
-      beta[i] = found.x;
-      omega[i] = found.y;
+    for (var l = 0u; l < LZ; l++) {
+      let inside = t / J4 + l * (NT / J4) < rows && j0 + 4u * (t % J4) < p.columns;
+      zTile[t + l * NT] = select(vec4f(), (scaleZ * sz[l]) * fz[l], inside);
+    }
+    if (t < C) {
+      let found = select(vec2f(), coefficients * own, t < rows);
+      beta[t] = found.x;
+      omega[t] = found.y;
     }
     workgroupBarrier();
+    fetchAt = at + C;
+    if (fetchAt < last) {
+      // @place fetch
+    }
     if (ty < M4) {
       for (var n = 0u; n < C; n++) {
         var yv: array<vec4f, SM>;

@@ -55,6 +55,11 @@ const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(least));
 export function chooseChunkTile(features: number, columns: number, workgroupBytes: number): ChunkTile {
   const wide = powerOfTwo(Math.ceil(columns / 4));
   const deep = Math.ceil(features / 4);
+  if (deep > 16 && wide >= 8) {
+    // Wide heads: more rows share what is read of the state.
+    const tile = { D4: Math.ceil(deep / 8) * 8, DP4: 8, TV4: 8, C: 64, TY: 16, TX: 8 };
+    if (chunkBytes(tile) <= workgroupBytes) return tile;
+  }
   for (const [C, TY] of [
     [32, 8],
     [16, 4],

@@ -2,13 +2,15 @@
 export type Constants = Readonly<Record<string, number>>;
 
 /**
- * Makes a kernel's text for one set of sizes: declares `constants`, and carries out two annotations that keep register tiles in registers
+ * Makes a kernel's text for one set of sizes: declares `constants`, and carries out three annotations, two of which keep register tiles in registers
  * with every driver, while the files stay readable, valid WGSL:
  * - `// @unroll` before `for (var i = 0u; i < BOUND; i++) {`: the body, once an iteration.
+ * - `// @block name` to `// @end`: text that stands wherever `// @place name` does.
  * - `// @registers a b`: arrays of the function scope that become one variable an element (all their indices must be constant).
  * @param unrolled false leaves the loops as they are: software adapters take half a minute to compile one kernel unrolled.
  */
-export function specialize(source: string, constants: Constants, unrolled = true): string {
+export function specialize(text: string, constants: Constants, unrolled = true): string {
+  const source = placeBlocks(text);
   const registers = [...source.matchAll(/\/\/ @registers (.*)/g)].flatMap((match) => match[1].trim().split(/\s+/));
   const prelude = Object.entries(constants).map(([name, value]) => `const ${name}: u32 = ${value}u;`);
   const known = { ...constants };
@@ -17,6 +19,15 @@ export function specialize(source: string, constants: Constants, unrolled = true
   }
   const body = unrolled ? scalarize(unroll(source, known), registers, known) : source;
   return `${prelude.join('\n')}\n${body}`;
+}
+
+function placeBlocks(text: string): string {
+  const blocks = new Map<string, string>();
+  const rest = text.replace(/\/\/ @block (\w+)\n([\s\S]*?)\/\/ @end\n/g, (_, name: string, body: string) => {
+    blocks.set(name, body);
+    return '';
+  });
+  return rest.replace(/\/\/ @place (\w+)/g, (_, name: string) => blocks.get(name) ?? '');
 }
 
 const loop = /\/\/ @unroll\s*for \(var (\w+) = 0u; \1 < ([^;]+); \1\+\+\) \{/;
@@ -46,10 +57,8 @@ function closingBrace(text: string, start: number): number {
 function scalarize(text: string, names: readonly string[], constants: Constants): string {
   let result = text;
   for (const name of names) {
-    result = result.replace(
-      new RegExp(`var ${name}: array<(.+), ([^>]+)>;`, 'g'),
-      (_, type: string, length: string) =>
-        Array.from({ length: evaluate(length, constants) }, (_, i) => `var ${name}_${i}: ${type};`).join(' '),
+    result = result.replace(new RegExp(`var ${name}: array<(.+), ([^>]+)>;`, 'g'), (_, type: string, length: string) =>
+      Array.from({ length: evaluate(length, constants) }, (_, i) => `var ${name}_${i}: ${type};`).join(' '),
     );
     result = result.replace(
       new RegExp(`\\b${name}\\[([^\\]]+)\\]`, 'g'),
@@ -96,7 +105,8 @@ export function evaluate(expression: string, constants: Constants): number {
   };
   const sum = (): number => {
     let value = product();
-    while (tokens[at] === '+' || tokens[at] === '-') value = tokens[at++] === '+' ? value + product() : value - product();
+    while (tokens[at] === '+' || tokens[at] === '-')
+      value = tokens[at++] === '+' ? value + product() : value - product();
     return value;
   };
   const value = sum();
