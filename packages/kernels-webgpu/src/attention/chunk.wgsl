@@ -4,8 +4,10 @@
 // S = Σ y zᵀ, U = Σ β z, Z = Σ ω y, c = Σ β ω; inside it, chunks of C tokens go one after the other: the state's part, the masked
 // C x C block, then the state takes the chunk in. Without CAUSAL every row sees the state alone.
 //
-// TY x TX invocations; rows of a chunk are dealt TY apart and columns TX apart, so that what is above the diagonal is known when the
-// shader is made and is left out. An invocation's rows are the components of its vec4s of P. EXTRA: 0 no G; 1 out is divided by G, which
+// Two teams of TY x TX invocations: one multiplies x by the state and later P by z, the other makes P and the new state meanwhile. (An
+// H200 under Vulkan runs one workgroup of this size a multiprocessor, so its phases must overlap inside.) Rows of a chunk are dealt TY
+// apart and columns TX apart, so that what is above the diagonal is known when the shader is made and is left out. An invocation's
+// rows are the components of its vec4s of P. EXTRA: 0 no G; 1 out is divided by G, which
 // is written; 2 G is written (ACC: added); 3 Σ G and Σ aux · out are summed.
 @group(0) @binding(2) var<storage, read> x: array<XUnit>;
 @group(0) @binding(3) var<storage, read> y: array<XUnit>;
@@ -15,7 +17,8 @@
 @group(0) @binding(7) var<storage, read_write> extra: array<f32>;
 @group(0) @binding(8) var<storage, read> aux: array<ZUnit>;
 
-const NT = TY * TX;
+const NT = TY * TX;                   // invocations of a team
+const ALL = 2u * NT;
 const RI = C / TY;                    // rows of an invocation
 const R4 = RI / 4u;
 const RN = C / TX;                    // columns of P
@@ -25,21 +28,19 @@ const YO = C * XS;
 const SM = (DP4 + TY - 1u) / TY;      // vec4 rows of the state
 const NP = D4 / DP4;                  // panels of features
 const PS = TY * R4 + 1u;              // stride of keys in P
-const YP = min(8u, NT / DP4);         // shares that sums over a chunk are cut into
-const ZP = min(8u, NT / TV4);
-const LX = C * DP4 / NT;              // vec4s of x (and y), and of z, that an invocation loads
-const LZ = C * TV4 / NT;
+const LX = (C * DP4 + ALL - 1u) / ALL;   // vec4s of x (and y), and of z, that an invocation loads
+const LZ = (C * TV4 + ALL - 1u) / ALL;
+const HALF = max(1u, NT / 2u);
 
-var<workgroup> tile: array<vec4f, TILE>;          // x and y; then P at PO; partial sums of G, U and Z at GO, UO and ZO
+var<workgroup> tile: array<vec4f, TILE>;          // x and y; then P at PO, and shares of G at GO
 var<workgroup> zTile: array<vec4f, C * TV4>;
 var<workgroup> state: array<vec4f, 4u * D4 * TV4>;
-var<workgroup> u: array<vec4f, TV4>;
-var<workgroup> zSum: array<vec4f, D4>;
+var<workgroup> u: array<vec4f, UP * TV4>;          // in UP and ZP shares, so that many can add to them
+var<workgroup> zSum: array<vec4f, ZP * D4>;
 var<workgroup> alpha: array<f32, C>;
 var<workgroup> beta: array<f32, C>;
 var<workgroup> omega: array<f32, C>;
 var<workgroup> count: f32;
-var<workgroup> countParts: array<f32, 8>;
 
 // Four numbers of a slot, `stride` apart; zeros from the `left`-th on.
 fn slotFour(at: u32, stride: u32, left: i32) -> vec4f {
@@ -47,11 +48,12 @@ fn slotFour(at: u32, stride: u32, left: i32) -> vec4f {
     select(0.0, slots[at], left > 0), select(0.0, slots[at + stride], left > 1),
     select(0.0, slots[at + 2u * stride], left > 2), select(0.0, slots[at + 3u * stride], left > 3));
 }
-@compute @workgroup_size(TY * TX)
+@compute @workgroup_size(2u * TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
   // @registers o pv xv w s yv zv g fx fy fz sx sy sz
   let pair = group.y;
-  let ty = t / TX;
+  let team = t / NT;
+  let ty = (t % NT) / TX;
   let tx = t % TX;
   let column0 = 4u * TV4 * group.z;
   let first = group.x * p.segment;
@@ -64,19 +66,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let scaleY = factors[p.fy.x];
   let scaleZ = factors[p.fz.x];
 
-  for (var e = t; e < 4u * D4 * TV4; e += NT) {
+  for (var e = t; e < 4u * D4 * TV4; e += ALL) {
     let m = e / TV4;
     let j = column0 + 4u * (e % TV4);
     let left = select(0, i32(p.columns) - i32(j), m < p.features);
     state[e] = slotFour(base + p.atS + m * p.strideM + j * p.strideJ, p.strideJ, left);
   }
-  for (var e = t; e < TV4; e += NT) {
+  for (var e = t; e < UP * TV4; e += ALL) {
     let j = column0 + 4u * e;
-    u[e] = slotFour(base + p.atU + j * p.strideJ, p.strideJ, i32(p.columns) - i32(j));
+    u[e] = slotFour(base + p.atU + j * p.strideJ, p.strideJ, select(0, i32(p.columns) - i32(j), e < TV4));
   }
   if (EXTRA != 0u) {
-    for (var e = t; e < D4; e += NT) {
-      zSum[e] = slotFour(base + p.atZ + 4u * e * p.strideM, p.strideM, i32(p.features) - i32(4u * e));
+    for (var e = t; e < ZP * D4; e += ALL) {
+      zSum[e] = slotFour(base + p.atZ + 4u * e * p.strideM, p.strideM, select(0, i32(p.features) - i32(4u * e), e < D4));
     }
     if (t == 0u) { count = slots[base + p.atC]; }
   }
@@ -89,8 +91,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let yRow = rowOf(1u, pair, fetchAt);
     // @unroll
     for (var l = 0u; l < LX; l++) {
-      let i = t / DP4 + l * (NT / DP4);
-      let f = 4u * (fetchPanel * DP4 + t % DP4);
+      let i = (t + l * ALL) / DP4;
+      let f = 4u * (fetchPanel * DP4 + (t + l * ALL) % DP4);
       let inside = i < rows && (FULL == 1u || f < p.features);
       let row = xRow + select(0u, i * step, inside);
       fx[l] = xFour(row * p.features + select(0u, f, inside), p.features - f);
@@ -105,8 +107,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       if (CAUSAL == 1u) {
         // @unroll
         for (var l = 0u; l < LZ; l++) {
-          let i = t / TV4 + l * (NT / TV4);
-          let f = column0 + 4u * (t % TV4);
+          let i = (t + l * ALL) / TV4;
+          let f = column0 + 4u * ((t + l * ALL) % TV4);
           let inside = i < rows && (FULL == 1u || f < p.columns);
           let key = yRow + select(0u, i * step, inside);
           fz[l] = zFour(key * p.columns + select(0u, f, inside), p.columns - f);
@@ -155,22 +157,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       workgroupBarrier();
       // @unroll
       for (var l = 0u; l < LX; l++) {
-        let i = t / DP4 + l * (NT / DP4);
-        let inside = i < rows && (FULL == 1u || 4u * (panel * DP4 + t % DP4) < p.features);
-        tile[i * XS + t % DP4] = select(vec4f(), (scaleX * sx[l]) * fx[l], inside);
-        if (CAUSAL == 1u) { tile[YO + i * XS + t % DP4] = select(vec4f(), (scaleY * sy[l]) * fy[l], inside); }
+        let i = (t + l * ALL) / DP4;
+        let q = (t + l * ALL) % DP4;
+        let inside = i < rows && (FULL == 1u || 4u * (panel * DP4 + q) < p.features);
+        if (C * DP4 % ALL == 0u || i < C) {
+          tile[i * XS + q] = select(vec4f(), (scaleX * sx[l]) * fx[l], inside);
+          if (CAUSAL == 1u) { tile[YO + i * XS + q] = select(vec4f(), (scaleY * sy[l]) * fy[l], inside); }
+        }
       }
       if (panel == 0u) {
         if (CAUSAL == 1u) {
           // @unroll
           for (var l = 0u; l < LZ; l++) {
-            let inside = t / TV4 + l * (NT / TV4) < rows && (FULL == 1u || column0 + 4u * (t % TV4) < p.columns);
-            zTile[t + l * NT] = select(vec4f(), (scaleZ * sz[l]) * fz[l], inside);
+            let i = (t + l * ALL) / TV4;
+            let inside = i < rows && (FULL == 1u || column0 + 4u * ((t + l * ALL) % TV4) < p.columns);
+            if (C * TV4 % ALL == 0u || i < C) { zTile[t + l * ALL] = select(vec4f(), (scaleZ * sz[l]) * fz[l], inside); }
           }
         }
-        for (var i = t; i < C; i += NT) {
+        for (var i = t; i < C; i += ALL) {
           var found = coefficients * own;
-          if (NT < C && i < rows) {
+          if (ALL < C && i < rows) {
             let yRow = rowOf(1u, pair, at);
             found = vec3f(factor(p.fAlpha, xRow + i * step), factor(p.fBeta, yRow + i * step), factor(p.fOmega, yRow + i * step));
           }
@@ -179,28 +185,59 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
           beta[i] = found.y;
           omega[i] = found.z;
         }
-        if (t == 0u) { count += next; }
+        if (EXTRA != 0u && t == 0u) { count += next; }
       }
       workgroupBarrier();
 
-      if (panel == 0u) {
-        // The rank-one parts: α u, and α β of the block.
-        // @unroll
-        for (var r = 0u; r < RI; r++) {
+      var s: array<vec4f, SM * 4u * RJ>;
+      if (team == 0u) {
+        // x times the state.
+        if (panel == 0u) {
           // @unroll
-          for (var j = 0u; j < RJ; j++) { o[r * RJ + j] = alpha[ty + TY * r] * u[tx + TX * j]; }
-          if (CAUSAL == 1u) {
+          for (var j = 0u; j < RJ; j++) {
+            var sum = u[tx + TX * j];
+            // @unroll
+            for (var i = 1u; i < UP; i++) { sum += u[i * TV4 + tx + TX * j]; }
+            // @unroll
+            for (var r = 0u; r < RI; r++) { o[r * RJ + j] = alpha[ty + TY * r] * sum; }
+          }
+        }
+        for (var q = 0u; q < DP4; q++) {
+          var xv: array<vec4f, RI>;
+          // @unroll
+          for (var r = 0u; r < RI; r++) { xv[r] = tile[(ty + TY * r) * XS + q]; }
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            // @unroll
+            for (var j = 0u; j < RJ; j++) {
+              let sIn = state[(4u * (panel * DP4 + q) + i) * TV4 + tx + TX * j];
+              // @unroll
+              for (var r = 0u; r < RI; r++) { o[r * RJ + j] = fma(vec4f(xv[r][i]), sIn, o[r * RJ + j]); }
+            }
+          }
+        }
+        if (EXTRA != 0u) {
+          for (var q = tx; q < DP4; q += TX) {
+            var sum = zSum[panel * DP4 + q];
+            // @unroll
+            for (var i = 1u; i < ZP; i++) { sum += zSum[i * D4 + panel * DP4 + q]; }
+            // @unroll
+            for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += dot(tile[(ty + TY * r) * XS + q], sum); }
+          }
+        }
+      } else if (CAUSAL == 1u) {
+        // x times y, on and under the diagonal.
+        if (panel == 0u) {
+          // @unroll
+          for (var r = 0u; r < RI; r++) {
             // @unroll
             for (var n = 0u; n < RN; n++) { pv[(r / 4u) * RN + n][r % 4u] = alpha[ty + TY * r] * beta[tx + TX * n]; }
           }
         }
-      }
-      // x times the state, and x times y on and under the diagonal.
-      for (var q = 0u; q < DP4; q++) {
-        var xv: array<vec4f, RI>;
-        // @unroll
-        for (var r = 0u; r < RI; r++) { xv[r] = tile[(ty + TY * r) * XS + q]; }
-        if (CAUSAL == 1u) {
+        for (var q = 0u; q < DP4; q++) {
+          var xv: array<vec4f, RI>;
+          // @unroll
+          for (var r = 0u; r < RI; r++) { xv[r] = tile[(ty + TY * r) * XS + q]; }
           // @unroll
           for (var n = 0u; n < RN; n++) {
             let yIn = tile[YO + (tx + TX * n) * XS + q];
@@ -213,35 +250,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             }
           }
         }
-        // @unroll
-        for (var i = 0u; i < 4u; i++) {
-          // @unroll
-          for (var j = 0u; j < RJ; j++) {
-            let sIn = state[(4u * (panel * DP4 + q) + i) * TV4 + tx + TX * j];
-            // @unroll
-            for (var r = 0u; r < RI; r++) { o[r * RJ + j] = fma(vec4f(xv[r][i]), sIn, o[r * RJ + j]); }
-          }
-        }
-      }
-      if (EXTRA != 0u) {
-        for (var q = tx; q < DP4; q += TX) {
-          let sum = zSum[panel * DP4 + q];
-          // @unroll
-          for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += dot(tile[(ty + TY * r) * XS + q], sum); }
-        }
-      }
-      workgroupBarrier();
-
-      fetchPanel = select(0u, panel + 1u, panel + 1u < NP);
-      fetchAt = select(at, at + C, fetchPanel == 0u);
-      if (fetchAt < last) {
-        // @place fetch
-      }
-
-      if (CAUSAL == 1u) {
-        // The state takes the chunk in: S += Σ y zᵀ.
+        // The state takes the chunk in: S + Σ y zᵀ, kept until the other team has read S.
         if (ty < DP4) {
-          var s: array<vec4f, SM * 4u * RJ>;
           // @unroll
           for (var m = 0u; m < SM; m++) {
             // @unroll
@@ -266,40 +276,58 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
               }
             }
           }
-          // @unroll
-          for (var m = 0u; m < SM; m++) {
+        }
+      }
+      workgroupBarrier();
+
+      fetchPanel = select(0u, panel + 1u, panel + 1u < NP);
+      fetchAt = select(at, at + C, fetchPanel == 0u);
+      if (fetchAt < last) {
+        // @place fetch
+      }
+
+      if (CAUSAL == 1u) {
+        if (team == 1u) {
+          if (ty < DP4) {
             // @unroll
-            for (var i = 0u; i < 4u; i++) {
+            for (var m = 0u; m < SM; m++) {
               // @unroll
-              for (var j = 0u; j < RJ; j++) { state[(4u * (panel * DP4 + ty + TY * m) + i) * TV4 + tx + TX * j] = s[(m * 4u + i) * RJ + j]; }
+              for (var i = 0u; i < 4u; i++) {
+                // @unroll
+                for (var j = 0u; j < RJ; j++) { state[(4u * (panel * DP4 + ty + TY * m) + i) * TV4 + tx + TX * j] = s[(m * 4u + i) * RJ + j]; }
+              }
+            }
+          }
+        } else {
+          // U, Z and c take it in too.
+          if (t < HALF || NT == 1u) {
+            for (var e = t; e < UP * TV4 && panel == 0u; e += HALF) {
+              var sum = u[e];
+              for (var n = e / TV4; n < C; n += UP) { sum += beta[n] * zTile[n * TV4 + e % TV4]; }
+              u[e] = sum;
+            }
+          } else if (EXTRA != 0u) {
+            for (var e = t - HALF; e < ZP * DP4; e += HALF) {
+              let to = (e / DP4) * D4 + panel * DP4 + e % DP4;
+              var sum = zSum[to];
+              for (var n = e / DP4; n < C; n += ZP) { sum += omega[n] * tile[YO + n * XS + e % DP4]; }
+              zSum[to] = sum;
+            }
+          }
+          if (EXTRA != 0u && t == 0u && panel == 0u) {
+            next = f32(rows) * coefficients.y * coefficients.z;
+            if ((PLANES & 40u) != 0u) {
+              next = 0.0;
+              // @unroll
+              for (var n = 0u; n < C; n++) { next += beta[n] * omega[n]; }
             }
           }
         }
-        if (EXTRA != 0u && t < YP * DP4) {
-          var sum = vec4f();
-          for (var n = t / DP4; n < C; n += YP) { sum += omega[n] * tile[YO + n * XS + t % DP4]; }
-          tile[ZO + t] = sum;
-        }
-        if (panel == 0u && t < ZP * TV4) {
-          var sum = vec4f();
-          for (var n = t / TV4; n < C; n += ZP) { sum += beta[n] * zTile[n * TV4 + t % TV4]; }
-          tile[UO + t] = sum;
-        }
-        if (EXTRA != 0u && panel == 0u && t < 8u) {
-          var sum = 0.0;
-          for (var n = t; n < C; n += 8u) { sum += beta[n] * omega[n]; }
-          countParts[t] = sum;
-        }
-        if (NP > 1u) {
-          workgroupBarrier();
-          if (EXTRA != 0u && t < DP4) {
-            for (var i = 0u; i < YP; i++) { zSum[panel * DP4 + t] += tile[ZO + i * DP4 + t]; }
-          }
-        }
+        if (NP > 1u) { workgroupBarrier(); }
       }
     }
 
-    if (CAUSAL == 1u) {
+    if (CAUSAL == 1u && team == 1u) {
       // P goes to workgroup memory, zero above the diagonal.
       // @unroll
       for (var n = 0u; n < RN; n++) {
@@ -309,11 +337,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
           let row = vec4u(ty) + TY * vec4u(4u * r, 4u * r + 1u, 4u * r + 2u, 4u * r + 3u);
           let kept = select(vec4f(), pv[r * RN + n], row >= vec4u(key));
           tile[PO + key * PS + r * TY + ty] = kept;
-          if (EXTRA != 0u) { g[r] += omega[key] * kept; }
         }
       }
     }
-    if (EXTRA != 0u) {
+    if (EXTRA != 0u && team == 0u) {
       // @unroll
       for (var r = 0u; r < R4; r++) {
         if (EXTRA == 3u) { sums.x += dot(g[r], vec4f(1.0)); }
@@ -322,73 +349,71 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     workgroupBarrier();
 
-    if (EXTRA == 3u && tx == 0u) {
-      for (var i = ty; i < rows; i += TY) { sums.x += alpha[i] * count; }
-    }
-    if (CAUSAL == 1u) {
-      // The block: P times z.
+    if (team == 0u) {
       // @unroll
-      for (var n = 0u; n < RN; n++) {
-        for (var k = TX * n; k < TX * n + TX; k++) {
-          var w: array<vec4f, R4>;
-          // @unroll
-          for (var r = 0u; r < R4; r++) { w[r] = tile[PO + k * PS + r * TY + ty]; }
-          // @unroll
-          for (var j = 0u; j < RJ; j++) {
-            let zIn = zTile[k * TV4 + tx + TX * j];
+      for (var r = 0u; r < R4; r++) { g[r] = vec4f(); }
+      if (CAUSAL == 1u) {
+        // The block: P times z, and (by every column alike) P times ω.
+        // @unroll
+        for (var n = 0u; n < RN; n++) {
+          for (var k = TX * n; k < TX * n + TX; k++) {
+            var w: array<vec4f, R4>;
             // @unroll
-            for (var r = 0u; r < RI; r++) {
-              if (TY * (r + 1u) > TX * n) { o[r * RJ + j] = fma(vec4f(w[r / 4u][r % 4u]), zIn, o[r * RJ + j]); }
+            for (var r = 0u; r < R4; r++) {
+              w[r] = tile[PO + k * PS + r * TY + ty];
+              if (EXTRA != 0u) { g[r] += select(coefficients.z, omega[k], (PLANES & 32u) != 0u) * w[r]; }
+            }
+            // @unroll
+            for (var j = 0u; j < RJ; j++) {
+              let zIn = zTile[k * TV4 + tx + TX * j];
+              // @unroll
+              for (var r = 0u; r < RI; r++) {
+                if (TY * (r + 1u) > TX * n) { o[r * RJ + j] = fma(vec4f(w[r / 4u][r % 4u]), zIn, o[r * RJ + j]); }
+              }
             }
           }
         }
       }
-      for (var e = t; e < TV4; e += NT) {
-        var sum = u[e];
-        for (var i = 0u; i < ZP; i++) { sum += tile[UO + i * TV4 + e]; }
-        u[e] = sum;
-      }
-      if (EXTRA != 0u && NP == 1u && t < DP4) {
-        for (var i = 0u; i < YP; i++) { zSum[t] += tile[ZO + i * DP4 + t]; }
-      }
-    }
-    if (EXTRA == 1u || EXTRA == 2u) {
-      // @unroll
-      for (var r = 0u; r < R4; r++) {
-        g[r] = count * vec4f(alpha[ty + TY * (4u * r)], alpha[ty + TY * (4u * r + 1u)], alpha[ty + TY * (4u * r + 2u)], alpha[ty + TY * (4u * r + 3u)]);
-        for (var i = 0u; i < TX; i++) { g[r] += tile[GO + (r * TX + i) * TY + ty]; }
-      }
-    }
-    // @unroll
-    for (var r = 0u; r < RI; r++) {
-      let i = ty + TY * r;
-      if (i < rows) {
-        let row = xRow + i * step;
-        var scale = factors[p.fo.x];
-        if ((PLANES & 64u) != 0u) { scale *= factors[p.fo.y + row]; }
-        if (EXTRA == 1u || EXTRA == 2u) {
-          let own = g[r / 4u][r % 4u];
-          if (EXTRA == 1u) { scale /= own; }
-          if (tx == 0u && group.z == 0u) {
-            if (EXTRA == 2u && ACC == 1u) { extra[row] += own; } else { extra[row] = own; }
-          }
-        }
+      if (EXTRA == 3u && tx == 0u) {
         // @unroll
-        for (var j = 0u; j < RJ; j++) {
-          let f = column0 + 4u * (tx + TX * j);
-          if (f < p.columns) {
-            let to = row * p.columns + f;
-            if (EXTRA == 3u) { sums.y += dot(auxFour(to, p.columns - f), o[r * RJ + j]); }
-            var value = scale * o[r * RJ + j];
-            if (ACC == 1u) { value += outFour(to, p.columns - f); }
-            outStore(to, p.columns - f, value);
+        for (var r = 0u; r < R4; r++) { sums.x += dot(g[r], vec4f(1.0)); }
+        for (var i = ty; i < rows; i += TY) { sums.x += alpha[i] * count; }
+      }
+      if (EXTRA == 1u || EXTRA == 2u) {
+        // @unroll
+        for (var r = 0u; r < R4; r++) {
+          g[r] += count * vec4f(alpha[ty + TY * (4u * r)], alpha[ty + TY * (4u * r + 1u)], alpha[ty + TY * (4u * r + 2u)], alpha[ty + TY * (4u * r + 3u)]);
+          // @unroll
+          for (var i = 0u; i < TX; i++) { g[r] += tile[GO + (r * TX + i) * TY + ty]; }
+        }
+      }
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
+        let i = ty + TY * r;
+        if (i < rows) {
+          let row = xRow + i * step;
+          var scale = factors[p.fo.x];
+          if ((PLANES & 64u) != 0u) { scale *= factors[p.fo.y + row]; }
+          if (EXTRA == 1u || EXTRA == 2u) {
+            let whole = g[r / 4u][r % 4u];
+            if (EXTRA == 1u) { scale /= whole; }
+            if (tx == 0u && group.z == 0u) {
+              if (EXTRA == 2u && ACC == 1u) { extra[row] += whole; } else { extra[row] = whole; }
+            }
+          }
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            let f = column0 + 4u * (tx + TX * j);
+            if (f < p.columns) {
+              let to = row * p.columns + f;
+              if (EXTRA == 3u) { sums.y += dot(auxFour(to, p.columns - f), o[r * RJ + j]); }
+              var value = scale * o[r * RJ + j];
+              if (ACC == 1u) { value += outFour(to, p.columns - f); }
+              outStore(to, p.columns - f, value);
+            }
           }
         }
       }
-    }
-    next = 0.0;
-    if (CAUSAL == 1u && EXTRA != 0u && t == 0u) {
-      for (var i = 0u; i < 8u; i++) { next += countParts[i]; }
     }
   }
 
@@ -398,7 +423,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     workgroupBarrier();
     if (t == 0u) {
       var total = vec2f();
-      for (var i = 0u; i < NT; i++) { total += tile[i].xy; }
+      for (var i = 0u; i < ALL; i++) { total += tile[i].xy; }
       // Every tile of columns has the same G.
       if (group.z > 0u) { total.x = 0.0; }
       let to = (group.z * groups.y + group.y) * groups.x + group.x;

@@ -11,32 +11,32 @@ export interface ChunkTile {
   readonly TX: number;
 }
 
-/** Places in chunk.wgsl's `tile`: of P, and of partial sums of G, U and Z. */
+/** Places in chunk.wgsl's `tile`: of P, and of shares of G; and the shares that U and Z are summed in. */
 export function placesOf({ D4, DP4, TV4, C, TY, TX }: ChunkTile) {
-  const threads = TY * TX;
   const one = C * (DP4 + 1);
-  const several = D4 > DP4;
-  const sizes = {
-    PO: C * (C / 4 + 1),
-    GO: (threads * C) / (4 * TY),
-    UO: Math.min(8, threads / TV4) * TV4,
-    ZO: Math.min(8, threads / DP4) * DP4,
-  };
-  // With one panel, x is read no more when they are written; with several, P alone comes after the last panel.
-  let [free, room, end] = [0, several ? 0 : one, 2 * one];
+  const sizes = { P: C * (C / 4 + 1), G: (TX * C) / 4 };
+  // With one panel, P may take the place of x, which is read no more; with several, of both.
+  const room = D4 > DP4 ? 2 * one : one;
+  let [free, end] = [0, 2 * one];
   const place = (size: number): number => {
-    if (free + size <= room) return (free += size) - size;
-    return (end += size) - size;
+    if (free + size <= room) {
+      free += size;
+      return free - size;
+    }
+    end += size;
+    return end - size;
   };
-  const PO = several && sizes.PO <= 2 * one ? 0 : place(sizes.PO);
-  const [GO, UO, ZO] = [sizes.GO, sizes.UO, sizes.ZO].map(place);
-  return { PO, GO, UO, ZO, TILE: Math.max(end, threads) };
+  const PO = place(sizes.P);
+  const GO = place(sizes.G);
+  const shares = (width: number) => Math.max(1, Math.min(4, Math.floor((TY * TX) / 2 / width)));
+  return { PO, GO, UP: shares(TV4), ZP: shares(DP4), TILE: Math.max(end, 2 * TY * TX) };
 }
 
 /** Workgroup memory that a tile takes, in bytes. */
 export function chunkBytes(tile: ChunkTile): number {
   const { D4, TV4, C } = tile;
-  return 16 * (placesOf(tile).TILE + C * TV4 + 4 * D4 * TV4 + TV4 + D4) + 4 * (3 * C + 9);
+  const { TILE, UP, ZP } = placesOf(tile);
+  return 16 * (TILE + C * TV4 + 4 * D4 * TV4 + UP * TV4 + ZP * D4) + 4 * (3 * C + 1);
 }
 
 /** One small tile for all sizes, for software adapters: only the padded width tells kernels apart. */
@@ -67,7 +67,7 @@ export function chooseChunkTile(features: number, columns: number, workgroupByte
     for (const TV4 of [16, 8, 4, 2, 1].filter((width) => width <= Math.max(1, wide))) {
       for (const DP4 of [16, 8, 4].filter((depth) => depth <= Math.max(4, powerOfTwo(deep)))) {
         const tile = { D4: Math.ceil(deep / DP4) * DP4, DP4, TV4, C, TY, TX: Math.min(16, TV4) };
-        if ((TY * tile.TX) % DP4 === 0 && chunkBytes(tile) <= workgroupBytes) return tile;
+        if (chunkBytes(tile) <= workgroupBytes) return tile;
       }
     }
   }

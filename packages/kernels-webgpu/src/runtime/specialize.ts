@@ -68,7 +68,7 @@ function scalarize(text: string, names: readonly string[], constants: Constants)
   return result;
 }
 
-/** Integer expressions of numbers, constants, + - * / %, min and parentheses (no `eval`: pages may forbid it). */
+/** Integer expressions of numbers, constants, + - * / %, min, max and parentheses (no `eval`: pages may forbid it). */
 export function evaluate(expression: string, constants: Constants): number {
   const tokens = expression.match(/\d+|\w+|[-+*/%(),]/g) ?? [];
   let at = 0;
@@ -84,7 +84,7 @@ export function evaluate(expression: string, constants: Constants): number {
       if (tokens[at] === 'u') at++;
       return Number(token);
     }
-    if (token === 'min') return Math.min(argument('('), argument(','));
+    if (token === 'min' || token === 'max') return Math[token](argument('('), argument(','));
     if (token !== undefined && token in constants) return constants[token];
     throw fail();
   };
