@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { LogEntry } from '../src/training/log.ts';
 import { run, start, temporaryFolder } from './support/cli.ts';
 import { tinyTokenizer } from './support/tiny-tokenizer.ts';
@@ -227,6 +229,24 @@ describe('what is refused, in one line, with exit code 2 and nothing written', (
     expect((await run('train', '--data', '/nowhere')).stderr).not.toContain('    at ');
     expect((await run('train', '--data', '/nowhere', '--debug')).stderr).toContain('    at ');
   });
+});
+
+test('TinyStories where the server has none: one line, exit code 2, an empty cache', async () => {
+  const server = createServer((_, response) => response.writeHead(404).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const folder = temporaryFolder();
+  vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  vi.stubEnv('XDG_CACHE_HOME', folder);
+  try {
+    const { code, stderr } = await run('train', '--data', 'tinystories', '--out', join(folder, 'run'));
+    expect(stderr).toMatch(/^linattn: http:\/\/127\.0\.0\.1:\d+\/.*-valid\.txt: the server answered 404 Not Found\n$/);
+    expect(code).toBe(2);
+    expect(readdirSync(join(folder, 'linattn', 'tinystories'))).toEqual([]);
+    expect(existsSync(join(folder, 'run'))).toBe(false);
+  } finally {
+    vi.unstubAllEnvs();
+    server.close();
+  }
 });
 
 describe('a run that was damaged', () => {

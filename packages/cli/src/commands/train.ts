@@ -156,7 +156,7 @@ export function trainCommand(exit: (code: number) => void): Command {
         parse.positive,
       ),
     )
-    .addOption(option('--batch <n>', 'rows a step', parse.count, 4))
+    .addOption(option('--batch <n>', 'rows a step', parse.count, 2))
     .addOption(option('--seq-len <n>', 'tokens a row', parse.count, 512))
     .addOption(option('--learning-rate <r>', 'at its highest (default: 0.64 / --hidden)', parse.positive))
     .addOption(option('--warmup <n>', 'steps of linear rise', parse.countOrZero, 20))

@@ -44,7 +44,7 @@ export async function drawCurve({ title, training, validation, reference, unit }
     marginBottom: 44,
     style: { fontFamily: 'system-ui, sans-serif', fontSize: '13px', background: 'white', color: '#1f2937' },
     x: { label: 'step', nice: true },
-    y: { label: unit, grid: true, domain: [0, highest * 1.05], nice: true },
+    y: { label: null, grid: true, domain: [0, highest * 1.05], nice: true },
     marks: [
       Plot.ruleY([0]),
       ...(reference
@@ -78,6 +78,12 @@ export async function drawCurve({ title, training, validation, reference, unit }
         textAnchor: 'start',
         dx: 8,
         fill: colours.validation,
+      }),
+      Plot.text([unit], {
+        frameAnchor: 'top-left',
+        dy: -24,
+        fill: colours.reference,
+        text: (text: string) => text,
       }),
       Plot.text([title], {
         frameAnchor: 'top-left',
