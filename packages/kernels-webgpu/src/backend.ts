@@ -7,7 +7,7 @@ import { type OpenOptions, openDevice } from './device.ts';
 import { Gpu } from './runtime/gpu.ts';
 import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
-import { random } from './training/random.ts';
+import { trainingKernels } from './training/kernels.ts';
 
 export interface WebgpuOptions extends OpenOptions {
   /**
@@ -45,8 +45,6 @@ export interface WebgpuBackend extends Backend {
 export async function webgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
   const { device, description, software, close } = await openDevice(options);
   const gpu = new Gpu(device, { software: !(options.unroll ?? !software), onCompile: options.onCompile });
-  // What the backend itself holds is no tensor.
-  const own = gpu.pool.memory();
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   return {
     name: 'webgpu',
@@ -58,7 +56,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
       ...coreKernels(gpu),
       linearAttention: linearAttention(gpu),
       linearAttentionBackward: linearAttentionBackward(gpu),
-      random: random(gpu),
+      ...trainingKernels(gpu),
     },
     upload: (values: ArrayLike<number>, { dtype }: TensorSpec): Handle =>
       gpu.upload(dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values)),
@@ -69,7 +67,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     release: (handle: Handle) => gpu.give(handle as Buffer),
     memory: () => {
       const memory = gpu.pool.memory();
-      return { ...memory, buffers: memory.buffers - own.buffers, bytes: memory.bytes - own.bytes };
+      return { ...memory, buffers: memory.buffers - gpu.kept };
     },
     resetPeak: () => gpu.pool.resetPeak(),
     trim: () => gpu.pool.trim(Number.NEGATIVE_INFINITY),

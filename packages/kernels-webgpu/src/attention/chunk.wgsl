@@ -50,7 +50,7 @@ fn slotFour(at: u32, stride: u32, left: i32) -> vec4f {
 }
 @compute @workgroup_size(2u * TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers o pv xv w s yv zv g fx fy fz sx sy sz
+  // @registers o pv xv w s yv zv g fx fy fz sx sy sz av
   let pair = group.y;
   let team = t / NT;
   let ty = (t % NT) / TX;
@@ -350,6 +350,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     workgroupBarrier();
 
     if (team == 0u) {
+      // Issued now, used after the block.
+      var av: array<vec4f, RI * RJ>;
+      if (EXTRA == 3u) {
+        // @unroll
+        for (var r = 0u; r < RI; r++) {
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            let f = column0 + 4u * (tx + TX * j);
+            let inside = ty + TY * r < rows && f < p.columns;
+            let row = xRow + select(0u, (ty + TY * r) * step, inside);
+            av[r * RJ + j] = auxFour(row * p.columns + select(0u, f, inside), p.columns - f);
+          }
+        }
+      }
       // @unroll
       for (var r = 0u; r < R4; r++) { g[r] = vec4f(); }
       if (CAUSAL == 1u) {
@@ -406,7 +420,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             let f = column0 + 4u * (tx + TX * j);
             if (f < p.columns) {
               let to = row * p.columns + f;
-              if (EXTRA == 3u) { sums.y += dot(auxFour(to, p.columns - f), o[r * RJ + j]); }
+              if (EXTRA == 3u) { sums.y += dot(av[r * RJ + j], o[r * RJ + j]); }
               var value = scale * o[r * RJ + j];
               if (ACC == 1u) { value += outFour(to, p.columns - f); }
               outStore(to, p.columns - f, value);

@@ -18,6 +18,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let inside = row < p.rows;
   var scale = 1.0;
   if (inside && p.plane != 0u) { scale = factors[p.plane + row]; }
+  // A vector that counts as zero (1 / |x| = 1e18) has no direction to turn: its gradient is 0.
+  let turns = select(0.0, scale, scale * scale * p.inverseRadius2 < 0.99e36);
   let w1 = factors[p.w1];
   let w2 = 2.0 * factors[p.w2];
   var along = vec2f();
@@ -41,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let at = row * p.width + i;
       var d = w1 * first[at];
       if (ORDER == 2u) { d += w2 * second[at]; }
-      first[at] = scale * (d - scale * x[at] * back);
+      first[at] = turns * (d - scale * x[at] * back);
     }
   }
   if (SUMS == 1u) {

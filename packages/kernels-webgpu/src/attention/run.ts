@@ -70,7 +70,7 @@ export interface Tuning {
   edit?: { readonly name: string; readonly change: (source: string) => string };
 }
 
-export const tuning: Tuning = { workgroups: 640 };
+export const tuning: Tuning = { workgroups: 528 };
 
 /** A run's segments, with the buffer of their states: [pair, segments + 1, slot]; the last slot of a pair is the total. */
 export interface Segments {

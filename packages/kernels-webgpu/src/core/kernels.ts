@@ -61,7 +61,7 @@ function strided(gpu: Gpu, x: Buffer, shape: Shape, strides: readonly number[]):
 }
 
 /** Moves along one axis: see window.wgsl. */
-function window(
+export function window(
   gpu: Gpu,
   out: Buffer,
   x: Buffer,

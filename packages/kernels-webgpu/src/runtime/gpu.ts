@@ -17,6 +17,8 @@ export class Gpu {
   readonly scrap: Buffer;
   readonly #recorder: Recorder;
   readonly #staging = new Map<number, GPUBuffer[]>();
+  /** Buffers, and not tensors, that live as long as the backend. */
+  kept = 2;
   #failure: LinattnError | undefined;
   #lost: LinattnError | undefined;
   #disposed = false;
@@ -58,6 +60,11 @@ export class Gpu {
   take(what: string, elements: number): Buffer {
     this.check();
     return this.pool.take(what, elements * 4);
+  }
+
+  /** Counts buffers that the backend holds for itself. */
+  keep(buffers: number): void {
+    this.kept += buffers;
   }
 
   give(...buffers: readonly (Buffer | undefined)[]): void {

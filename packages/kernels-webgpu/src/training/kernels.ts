@@ -1,0 +1,126 @@
+import { type KernelTable, type RotaryAttributes, rotaryAngle, type Tensor } from '@linattn/math';
+import { product } from '../core/matmul.ts';
+import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
+import type { Buffer } from '../runtime/pool.ts';
+import { bits } from '../runtime/recorder.ts';
+import adamwSource from './adamw.wgsl?raw';
+import crossEntropySource from './cross-entropy.wgsl?raw';
+import { normalizationKernels } from './normalization.ts';
+import { random } from './random.ts';
+import rotarySource from './rotary.wgsl?raw';
+
+/** Tables of cosines and sines that are kept: a model uses one or two. */
+const tables = 8;
+
+/** Cosine and sine of every token's angles, made once. */
+class RotaryTables {
+  readonly #gpu: Gpu;
+  readonly #made = new Map<string, Buffer>();
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  get(tokens: number, { dimensions, base, offset }: RotaryAttributes): Buffer {
+    const key = [tokens, dimensions, base, offset].join(' ');
+    const known = this.#made.get(key);
+    if (known) return known;
+    if (this.#made.size === tables) {
+      const [oldest, buffer] = [...this.#made][0];
+      this.#made.delete(oldest);
+      this.#gpu.keep(-1);
+      this.#gpu.give(buffer);
+    }
+    const half = dimensions / 2;
+    const values = new Float32Array(2 * tokens * half);
+    for (let at = 0; at < tokens * half; at++) {
+      const angle = rotaryAngle(offset + Math.floor(at / half), at % half, dimensions, base);
+      values[2 * at] = Math.cos(angle);
+      values[2 * at + 1] = Math.sin(angle);
+    }
+    const buffer = this.#gpu.upload(values);
+    this.#gpu.keep(1);
+    this.#made.set(key, buffer);
+    return buffer;
+  }
+}
+
+function crossEntropy(
+  gpu: Gpu,
+  op: number,
+  logits: Tensor,
+  targets: Tensor,
+  out: Buffer,
+  logSum: Buffer,
+  dy?: Tensor,
+): void {
+  const [rows, width] = logits.shape;
+  gpu.run(
+    { name: 'crossEntropy', source: crossEntropySource, constants: { OP: op } },
+    [out, logSum, bufferOf(logits), bufferOf(targets), dy ? bufferOf(dy) : gpu.nothing],
+    [rows, width],
+    gridOf(rows, 1),
+  );
+}
+
+/** What training runs often, each in one or a few kernels. */
+export function trainingKernels(gpu: Gpu): KernelTable {
+  const rotaryTables = new RotaryTables(gpu);
+  return {
+    ...normalizationKernels(gpu),
+    random: random(gpu),
+
+    linear: ([x, weight, bias]) => {
+      const [n, k] = weight!.shape;
+      const size = { m: x!.size / k, n, k, batch: 1, transposeA: false, transposeB: true };
+      return [product(gpu, bufferOf(x), bufferOf(weight), size, bias && bufferOf(bias))];
+    },
+
+    rotary: ([x], attributes) => {
+      const [, tokens, heads, width] = x!.shape;
+      const out = gpu.take('rotary', x!.size);
+      gpu.run(
+        { name: 'rotary', source: rotarySource, constants: {} },
+        [out, bufferOf(x), rotaryTables.get(tokens, attributes)],
+        [x!.size, tokens, heads, width, attributes.dimensions / 2, Number(attributes.inverse)],
+        gridOf(x!.size, 256),
+      );
+      return [out];
+    },
+
+    crossEntropy: ([logits, targets]) => {
+      const rows = logits!.shape[0];
+      const [loss, logSum] = [gpu.take('crossEntropy', rows), gpu.take('crossEntropy', rows)];
+      crossEntropy(gpu, 0, logits!, targets!, loss, logSum);
+      return [loss, logSum];
+    },
+
+    crossEntropyBackward: ([logits, targets, logSum, dy]) => {
+      const out = gpu.take('crossEntropy', logits!.size);
+      crossEntropy(gpu, 1, logits!, targets!, out, bufferOf(logSum), dy);
+      return [out];
+    },
+
+    adamW: ([scale, ...rest], { learningRate, beta1, beta2, epsilon, step, weightDecay }) =>
+      weightDecay.flatMap((decay, i) => {
+        const [parameter, gradient, moment1, moment2] = rest.slice(4 * i, 4 * i + 4);
+        const numbers = [
+          learningRate / (1 - beta1 ** step),
+          beta1,
+          beta2,
+          epsilon,
+          1 - learningRate * decay,
+          1 / (1 - beta2 ** step),
+          1 - beta1,
+          1 - beta2,
+        ];
+        gpu.run(
+          { name: 'adamW', source: adamwSource, constants: {} },
+          [parameter, moment1, moment2, gradient, scale].map(bufferOf),
+          [parameter!.size, ...numbers.map(bits)],
+          gridOf(parameter!.size, 256),
+        );
+        return [parameter, moment1, moment2].map(bufferOf);
+      }),
+  };
+}
