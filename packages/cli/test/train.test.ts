@@ -39,7 +39,7 @@ test('the built-in stories: log, curve, checkpoint, losses, recall and a story',
     '20',
   );
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(readdirSync(out).sort()).toEqual(['checkpoint', 'curve.svg', 'log.jsonl', 'run.json']);
+  expect(readdirSync(out).sort()).toEqual(['checkpoint', 'curve.svg', 'log.jsonl', 'result.json', 'run.json']);
   expect(losses(out)).toHaveLength(8);
   expect(losses(out)[0]).toBeGreaterThan(5);
   expect(losses(out)[7]).toBeLessThan(losses(out)[0]);
@@ -48,6 +48,9 @@ test('the built-in stories: log, curve, checkpoint, losses, recall and a story',
   expect(events.filter((event) => event === 'validation')).toHaveLength(2);
   expect(events.at(-1)).toBe('end');
   expect(readFileSync(join(out, 'curve.svg'), 'utf8')).toContain('<svg');
+  const result = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'));
+  expect(result.validation.natsPerCharacter).toBeGreaterThan(0);
+  expect(JSON.stringify(result)).not.toContain(out);
   expect(stdout).toMatch(/validation +\d\.\d{4} nats\/char, \d\.\d{4} bits\/byte/);
   expect(stdout).toMatch(/order-0 entropy of the text: 3\.\d{4} nats\/char/);
   expect(stdout).toMatch(/recall +\d+% of \d+ words/);

@@ -28,6 +28,9 @@ export type LogEntry =
 export class RunLog {
   readonly training: CurvePoint[] = [];
   readonly validation: CurvePoint[] = [];
+  /** Tokens trained on. */
+  tokens = 0;
+  readonly #speeds: number[] = [];
   readonly #path: string;
   #file: FileHandle | undefined;
 
@@ -64,8 +67,17 @@ export class RunLog {
     await withFile('--out', this.#path, async () => this.#file!.appendFile(`${JSON.stringify(entry)}\n`));
   }
 
+  /** The median over all steps. */
+  get tokensPerSecond(): number {
+    return [...this.#speeds].sort((x, y) => x - y)[this.#speeds.length >> 1] ?? 0;
+  }
+
   #remember(entry: LogEntry): void {
-    if (entry.event === 'step') this.training.push({ step: entry.step, loss: entry.loss });
+    if (entry.event === 'step') {
+      this.training.push({ step: entry.step, loss: entry.loss });
+      this.tokens += entry.tokens;
+      this.#speeds.push((1000 * entry.tokens) / entry.milliseconds);
+    }
     if (entry.event === 'validation') this.validation.push({ step: entry.step, loss: entry.loss });
   }
 

@@ -42,5 +42,5 @@ export function reportResults(
     }
   }
   say('time', `${formatDuration(seconds)}, ${formatCount(steps)} steps`);
-  say('files', `${folder.path}: checkpoint, log.jsonl, curve.svg`);
+  say('files', `${folder.path}: checkpoint, log.jsonl, curve.svg, result.json`);
 }

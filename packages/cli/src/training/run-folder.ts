@@ -5,6 +5,7 @@ import type { TrainerState } from '@linattn/nn';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, writeAtomically } from '@linattn/nn/node';
 import { bytesTokenizer, type Tokenizer, tokenizerFromJson } from '../data/tokenizer.ts';
 import { UsageError, withFile } from '../errors.ts';
+import type { RunResult } from './result.ts';
 import type { TrainingSettings } from './settings.ts';
 
 /** Where runs are kept unless `--out` says otherwise, under the working folder. */
@@ -12,7 +13,7 @@ export const runsFolder = join('.linattn', 'runs');
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() ?? false;
 
-/** A folder that holds one training run: run.json, tokenizer.json, log.jsonl, curve.svg and checkpoint/. */
+/** A folder that holds one training run: run.json, tokenizer.json, log.jsonl, curve.svg, checkpoint/ and, in the end, result.json. */
 export class RunFolder {
   readonly path: string;
 
@@ -103,6 +104,11 @@ export class RunFolder {
     const checkpoint = await loadCheckpoint(this.checkpointPath);
     const { seconds } = (checkpoint.extra ?? {}) as { seconds?: unknown };
     return { ...checkpoint, seconds: typeof seconds === 'number' ? seconds : 0 };
+  }
+
+  writeResult(result: RunResult): Promise<void> {
+    const path = join(this.path, 'result.json');
+    return withFile('--out', path, () => writeAtomically(path, `${JSON.stringify(result, null, 1)}\n`));
   }
 
   writeCurve(svg: string): Promise<void> {

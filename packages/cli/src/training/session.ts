@@ -8,6 +8,7 @@ import type { Corpus } from './corpus.ts';
 import { type CurvePoint, drawCurve } from './curve.ts';
 import { RunLog } from './log.ts';
 import { Plan } from './plan.ts';
+import { describeRunResult } from './result.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { TrainingSettings } from './settings.ts';
 
@@ -126,6 +127,12 @@ class Session {
       recall,
     });
     const validationLoss = this.#validationLoss;
+    if (!interrupted) {
+      const { corpus, folder } = this.#options;
+      const parameters = [...this.#model.parameters.values()].reduce((sum, { size }) => sum + size, 0);
+      const came = { steps: trainer.steps, seconds, validationLoss, recall };
+      await folder.writeResult(describeRunResult({ settings, corpus, backend, log: this.#log, parameters, ...came }));
+    }
     return { model: this.#model, steps: trainer.steps, seconds, interrupted, validationLoss, recall };
   }
 
