@@ -11,13 +11,15 @@ import { openDawn } from './device.ts';
 import { benchMatmul } from './matmul.ts';
 import { measureOccupancy } from './occupancy.ts';
 import { attentionTable, withRates } from './table.ts';
-import { tryTiles } from './tiles.ts';
+import { forceTiles, tryTiles } from './tiles.ts';
 
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
   --do LIST     of: ceilings, conformance, occupancy, tiles, ablate, sweep, matmul (default: ceilings,sweep,matmul)
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
+  --tiles LIST  tiles to force, e.g. 64=16.16.16.32.8.16 (D4, DP4, TV4, C, TY, TX)
+  --widths LIST default 32,64,128
   --tokens LIST default 1024,4096,16384,65536
 `;
 
@@ -27,6 +29,8 @@ const { values } = parseArgs({
     out: { type: 'string', default: '.' },
     do: { type: 'string', default: 'ceilings,sweep,matmul' },
     dawnFlags: { type: 'string', default: '' },
+    tiles: { type: 'string', default: '' },
+    widths: { type: 'string', default: '32,64,128' },
     tokens: { type: 'string', default: '1024,4096,16384,65536' },
     help: { type: 'boolean', default: false },
   },
@@ -41,6 +45,7 @@ mkdirSync(values.out, { recursive: true });
 const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean));
 device.onuncapturederror = ({ error }) => console.log(error.message);
 const backend = await webgpuBackend({ device });
+forceTiles(values.tiles);
 const results: Record<string, unknown> = {
   device: backend.description,
   host: `${platform()} ${arch()}, ${cpus()[0]?.model}, Node ${process.version}`,
@@ -102,7 +107,8 @@ await run('sweep', async () => {
   ];
   const found: Result[] = [];
   results.attention = found;
-  for (const group of groups) {
+  const widths = values.widths.split(',').map(Number);
+  for (const group of groups.filter(({ width }) => widths.includes(width))) {
     for (const n of tokens) {
       const elements = group.batch * group.heads * n * group.width;
       if (elements > backend.limits.maxElements) continue;

@@ -7,25 +7,29 @@ import { benchAttention } from './attention.ts';
 const candidates: Readonly<Record<number, readonly (readonly number[])[]>> = {
   32: [
     [8, 8, 8, 32, 8, 8],
-    [8, 8, 8, 64, 8, 8],
-    [8, 8, 8, 64, 16, 8],
-    [8, 8, 8, 64, 16, 4],
-    [8, 8, 8, 32, 8, 4],
+    [8, 8, 8, 32, 16, 8],
   ],
   64: [
     [16, 16, 16, 32, 8, 16],
-    [16, 16, 16, 32, 8, 8],
-    [16, 8, 16, 32, 8, 16],
-    [16, 8, 8, 64, 16, 8],
-    [16, 16, 8, 32, 8, 8],
+    [16, 16, 16, 32, 16, 16],
   ],
   128: [
-    [32, 16, 8, 32, 8, 8],
-    [32, 8, 8, 32, 8, 8],
     [32, 8, 8, 64, 16, 8],
-    [32, 16, 16, 16, 4, 16],
+    [32, 16, 8, 32, 16, 8],
+    [32, 8, 8, 32, 16, 8],
   ],
 };
+
+/** Uses given tiles for heads of given widths, all else as the package chooses. */
+export function forceTiles(list: string): void {
+  const forced = new Map<number, ChunkTile>();
+  for (const entry of list.split(',').filter(Boolean)) {
+    const [width, tile] = entry.split('=');
+    const [D4, DP4, TV4, C, TY, TX] = tile.split('.').map(Number);
+    forced.set(Number(width), { D4, DP4, TV4, C, TY, TX });
+  }
+  if (forced.size > 0) tuning.tile = (features, columns) => (features === columns ? forced.get(features) : undefined);
+}
 
 /** Times every tile that fits, and several numbers of segments. */
 export async function tryTiles(backend: WebgpuBackend): Promise<unknown[]> {
@@ -56,16 +60,6 @@ export async function tryTiles(backend: WebgpuBackend): Promise<unknown[]> {
       }
     }
     tuning.tile = undefined;
-    const standard = tuning.workgroups;
-    for (const workgroups of [512, 640, 1056, 1280, 2112]) {
-      tuning.workgroups = workgroups;
-      const { forward, backward, forwardKernels } = await benchAttention(backend, setting, false);
-      console.log(
-        `D${width} workgroups ${workgroups}: forward ${forward.median.toFixed(2)} backward ${backward.median.toFixed(2)} ${forwardKernels.map(({ name, milliseconds }) => `${name} ${milliseconds.toFixed(3)}`).join(' ')}`,
-      );
-      found.push({ width, workgroups, forward: forward.median, backward: backward.median });
-    }
-    tuning.workgroups = standard;
   }
   return found;
 }

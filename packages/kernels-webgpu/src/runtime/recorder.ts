@@ -1,4 +1,4 @@
-import { LimitError } from '@linattn/math';
+import { DeviceError, LimitError } from '@linattn/math';
 import { mapRead, usage } from './flags.ts';
 import type { Buffer, BufferPool } from './pool.ts';
 import { type Compiled, type Program, type ProgramCache, paramBytes } from './program.ts';
@@ -78,7 +78,7 @@ export class Recorder {
       if (missing.length === 0) break;
       let done = 0;
       this.#onCompile?.(0, missing.length);
-      await Promise.all(
+      await this.#compiled(
         missing.map(async (program) => {
           await this.#programs.compileAsync(program);
           this.#onCompile?.(++done, missing.length);
@@ -86,6 +86,16 @@ export class Recorder {
       );
     }
     this.submitNow();
+  }
+
+  /** Waits for pipelines. Work that one of them cannot be had for is dropped: it would fail again with every later read. */
+  async #compiled(pipelines: readonly Promise<void>[]): Promise<void> {
+    try {
+      await Promise.all(pipelines);
+    } catch (cause) {
+      this.#queue = [];
+      throw new DeviceError(`a kernel does not compile here: ${String(cause)}`, { cause });
+    }
   }
 
   /** Submits at once; compiles in place what is missing. */
@@ -100,7 +110,7 @@ export class Recorder {
 
   /** Submits with timestamps: the whole, or every dispatch in a pass of its own. Needs the feature `timestamp-query`. */
   async submitTimed(each: boolean): Promise<Timing[]> {
-    for (const { program } of this.#queue) await this.#programs.compileAsync(program);
+    await this.#compiled(this.#queue.map(({ program }) => this.#programs.compileAsync(program)));
     const spans = each ? this.#queue.length : 1;
     const names = each ? this.#queue.map(({ program }) => program.name) : ['total'];
     const querySet = this.#device.createQuerySet({ type: 'timestamp', count: 2 * spans });
