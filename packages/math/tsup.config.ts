@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-const folders = ['attention', 'conformance', 'features', 'float64'];
+const folders = ['attention', 'conformance', 'features', 'float64', 'network'];
 
 export default defineConfig(
   library({

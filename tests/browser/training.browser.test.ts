@@ -1,6 +1,7 @@
 import { createGpujsBackend } from '@linattn/kernels-gpujs';
 import { createWasmBackend } from '@linattn/kernels-wasm';
-import { type Backend, float64Backend } from '@linattn/math';
+import type { Backend } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { GPTNeoX, sampledWindows, Trainer } from '@linattn/nn';
 import { beforeAll, describe, expect, test } from 'vitest';
 

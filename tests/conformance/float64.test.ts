@@ -1,4 +1,5 @@
-import { float64Backend, type KernelTable } from '@linattn/math';
+import type { KernelTable } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { conformanceSuite } from './suite.ts';
 
 // The reference's own kernels against the compositions that every new backend starts from.

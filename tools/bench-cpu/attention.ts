@@ -1,5 +1,6 @@
 import type { WasmBackend } from '@linattn/kernels-wasm';
-import { linearAttention, scope, softmaxAttention, type Tensor, tensor, vjp } from '@linattn/math';
+import { linearAttention, scope, type Tensor, tensor, vjp } from '@linattn/math';
+import { softmaxAttention } from '@linattn/math/network';
 import { type Context, settings, subjectName } from './context.ts';
 import { interleave, numbers, type Subject, type Timing } from './measure.ts';
 import * as jax from './peers/jax.ts';

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { dropoutModes } from '@linattn/dropout';
-import { float64Backend } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { type Column, measure, type Row, type Settings } from './measure.ts';
 
 // Mean and variance of every mode of @linattn/dropout beside real attention dropout, by position and rate, as Markdown.

@@ -91,7 +91,7 @@ export const backends: readonly BackendEntry[] = [
     name: 'float64',
     summary: 'the reference in plain JavaScript: exact, slow',
     available: async () => ({ ok: true, detail: 'float64, one thread', automatic: true }),
-    create: async () => (await import('@linattn/math')).float64Backend(),
+    create: async () => (await import('@linattn/math/float64')).float64Backend(),
   },
 ];
 

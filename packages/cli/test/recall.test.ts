@@ -1,4 +1,5 @@
-import { float64Backend, type Tensor, tensor } from '@linattn/math';
+import { type Tensor, tensor } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { expect, test } from 'vitest';
 import { bytesTokenizer } from '../src/data/tokenizer.ts';
 import { tellStories } from '../src/stories/index.ts';

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { float64Backend, type Mask } from '@linattn/math';
+import type { Mask } from '@linattn/math';
 import { naive, naiveBackward, ndarray } from '@linattn/math/attention';
+import { float64Backend } from '@linattn/math/float64';
 import { configToHuggingFace, GPTNeoX } from '@linattn/nn';
 import { savePretrained } from '@linattn/nn/node';
 import { describe, expect, test } from 'vitest';

@@ -1,15 +1,5 @@
-import {
-  type Backend,
-  concat,
-  fill,
-  float64Backend,
-  linearAttention,
-  mul,
-  philoxFill,
-  slice,
-  tensor,
-  vjp,
-} from '@linattn/math';
+import { type Backend, concat, fill, linearAttention, mul, philoxFill, slice, tensor, vjp } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, it } from 'vitest';
 import { dropKeys, droppedWeight, noisyAttention } from '../src/index.ts';
 import { explicitAttention, randomProblem } from '../src/moments/index.ts';

@@ -3,7 +3,6 @@ import {
   broadcastTo,
   concat,
   fill,
-  float64Backend,
   type LinearAttentionOptions,
   linearAttention,
   type Mask,
@@ -17,6 +16,7 @@ import {
   valueAndGrad,
   vjp,
 } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, it } from 'vitest';
 import { matchedNoise, noisyAttention } from '../src/index.ts';
 import { type AttentionProblem, dropoutVariance, explicitAttention, randomProblem } from '../src/moments/index.ts';

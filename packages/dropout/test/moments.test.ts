@@ -1,4 +1,4 @@
-import { float64Backend } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, it } from 'vitest';
 import type { DropoutMode } from '../src/index.ts';
 import {

@@ -1,4 +1,5 @@
-import { float64Backend, type PhiloxKey, ValueError } from '@linattn/math';
+import { type PhiloxKey, ValueError } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, it } from 'vitest';
 import {
   type DropoutMode,

@@ -1,7 +1,6 @@
 import {
   type Backend,
   fill,
-  float64Backend,
   philox4x32,
   philoxFill,
   type RandomAttributes,
@@ -10,6 +9,7 @@ import {
   uniformFromWord,
   vjp,
 } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, it } from 'vitest';
 import { noisyAttention, scaleNoise } from '../src/index.ts';
 import { expectClose, expectGradients, heads, normal } from './support.ts';

@@ -1,6 +1,5 @@
 import {
   type Backend,
-  float64Backend,
   type Handle,
   type Kernel,
   type KernelTable,
@@ -13,6 +12,7 @@ import {
   unscoped,
   valueAndGrad,
 } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { expect } from 'vitest';
 
 export type Numbers = Float64Array;

@@ -1,4 +1,5 @@
-import { adamW, layerNorm, linearAttention, mul, scope, sum, type Tensor, tensor, valueAndGrad } from '@linattn/math';
+import { linearAttention, mul, scope, sum, type Tensor, tensor, valueAndGrad } from '@linattn/math';
+import { adamW, layerNorm } from '@linattn/math/network';
 import type { GpujsBackend } from '../src/index.ts';
 
 /** A small training step that touches most kinds of kernels. */

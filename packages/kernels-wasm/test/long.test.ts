@@ -1,6 +1,7 @@
 import './ensure-wasm.ts';
-import { type Backend, float64Backend, linearAttention, type Tensor, tensor, vjp } from '@linattn/math';
+import { type Backend, linearAttention, type Tensor, tensor, vjp } from '@linattn/math';
 import { compare, tolerances } from '@linattn/math/conformance';
+import { float64Backend } from '@linattn/math/float64';
 import { expect, test } from 'vitest';
 import { createWasmBackend } from '../src/index.ts';
 

@@ -1,6 +1,5 @@
 import './ensure-wasm.ts';
 import {
-  adamW,
   fill,
   linear,
   linearAttention,
@@ -15,6 +14,7 @@ import {
   ValueError,
   valueAndGrad,
 } from '@linattn/math';
+import { adamW } from '@linattn/math/network';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createWasmBackend, OutOfMemoryError, type WasmBackend } from '../src/index.ts';
 import { Arena } from '../src/memory/arena.ts';

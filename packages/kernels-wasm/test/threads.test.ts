@@ -6,9 +6,7 @@ import {
   DeviceError,
   fill,
   indices,
-  layerNorm,
   linearAttention,
-  linearCrossEntropy,
   matmul,
   mul,
   random,
@@ -17,6 +15,7 @@ import {
   type Tensor,
   valueAndGrad,
 } from '@linattn/math';
+import { layerNorm, linearCrossEntropy } from '@linattn/math/network';
 import { describe, expect, test } from 'vitest';
 import { createWasmBackend } from '../src/index.ts';
 import { controlWords } from '../src/layout.ts';

@@ -1,5 +1,5 @@
-import { float64Backend } from '@linattn/math';
 import { failureOf, opCases, runCase } from '@linattn/math/conformance';
+import { float64Backend } from '@linattn/math/float64';
 import { afterAll, describe, expect, test } from 'vitest';
 import { open } from './adapter.ts';
 

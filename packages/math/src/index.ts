@@ -1,7 +1,6 @@
 export * from './backend.ts';
 export { deferCheck } from './checks.ts';
 export * from './errors.ts';
-export { float64Backend } from './float64/backend.ts';
 export { apply, defineOp, type Maybe, type Op, type Saved, type VjpContext } from './op.ts';
 export * from './ops/index.ts';
 export * from './random/philox.ts';

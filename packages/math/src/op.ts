@@ -43,6 +43,7 @@ export interface Op<A> {
 }
 
 /** Gives an operation its name and type. */
+/* @__NO_SIDE_EFFECTS__ */
 export function defineOp<A>(op: Op<A>): Op<A> {
   return op;
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import * as attention from '../src/attention/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
 import {
   DenominatorError,
-  float64Backend,
   type LinattnError,
   type LinearAttentionOptions,
   linearAttention,

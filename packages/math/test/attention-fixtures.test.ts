@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as attention from '../src/attention/index.ts';
-import { float64Backend, linearAttention, tensor, vjp } from '../src/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
+import { linearAttention, tensor, vjp } from '../src/index.ts';
 import { composingBackend, relativeError, upload } from './attention-support.ts';
 
 interface Stored {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as attention from '../src/attention/index.ts';
-import { type Backend, float64Backend, linearAttention, type Tensor, tensor, vjp } from '../src/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
+import { type Backend, linearAttention, type Tensor, tensor, vjp } from '../src/index.ts';
 import { resolveRadius } from '../src/ops/attention-conventions.ts';
 import { type Case, composingBackend, definition, inputsOf, relativeError, upload } from './attention-support.ts';
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as attention from '../src/attention/index.ts';
-import { type Backend, float64Backend, type Kernel, linearAttention, type Tensor, tensor, vjp } from '../src/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
+import { type Backend, type Kernel, linearAttention, type Tensor, tensor, vjp } from '../src/index.ts';
 import { type Case, composingBackend, inputsOf, upload } from './attention-support.ts';
 
 afterEach(() => {

@@ -7,6 +7,8 @@ const entries: Readonly<Record<string, () => Promise<unknown>>> = {
   '@linattn/math/attention': () => import('../src/attention/index.ts'),
   '@linattn/math/conformance': () => import('../src/conformance/index.ts'),
   '@linattn/math/features': () => import('../src/features/index.ts'),
+  '@linattn/math/float64': () => import('../src/float64/index.ts'),
+  '@linattn/math/network': () => import('../src/network/index.ts'),
 };
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');

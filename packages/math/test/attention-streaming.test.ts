@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as attention from '../src/attention/index.ts';
-import { float64Backend, linearAttention, slice, type Tensor, vjp } from '../src/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
+import { linearAttention, slice, type Tensor, vjp } from '../src/index.ts';
 import { type Case, inputsOf, relativeError, upload } from './attention-support.ts';
 
 const tokens = 64;

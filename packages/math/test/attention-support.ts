@@ -1,4 +1,5 @@
 import { type AttentionOptions, type NdArray, ndarray } from '../src/attention/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
 import {
   add,
   affine,
@@ -7,7 +8,6 @@ import {
   concat,
   div,
   fill,
-  float64Backend,
   type LinearAttentionOptions,
   matmul,
   mul,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Backend, float64Backend, type Tensor, tensor, tripleProduct, vjp } from '../src/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
+import { type Backend, type Tensor, tensor, tripleProduct, vjp } from '../src/index.ts';
 import { composingBackend, normal, relativeError, upload } from './attention-support.ts';
 
 const numbers = (x: Tensor) => x.handle as Float64Array;

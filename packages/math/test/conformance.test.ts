@@ -15,11 +15,11 @@ import {
   tolerances,
 } from '../src/conformance/index.ts';
 import { given, integers, materialise, normal } from '../src/conformance/inputs.ts';
+import { float64Backend } from '../src/float64/index.ts';
 import {
   affine,
   type Backend,
   exp,
-  float64Backend,
   type Kernel,
   type KernelTable,
   LimitError,

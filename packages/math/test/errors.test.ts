@@ -1,37 +1,30 @@
 import { describe, expect, it } from 'vitest';
+import { float64Backend } from '../src/float64/index.ts';
 import * as math from '../src/index.ts';
 import {
-  adamW,
   add,
   type Backend,
   concat,
-  crossEntropy,
   DenominatorError,
   DeviceError,
   FormatError,
   fill,
-  float64Backend,
   gather,
   indices,
   LimitError,
   LinattnError,
   l2Normalize,
-  layerNorm,
   linear,
   linearAttention,
-  linearCrossEntropy,
   MissingGradientError,
   matmul,
   NonFiniteError,
   oneHot,
   pad,
   reshape,
-  rmsNorm,
-  rotary,
   ShapeError,
   scatterAdd,
   slice,
-  softmaxAttention,
   sum,
   TensorUseError,
   tensor,
@@ -40,6 +33,15 @@ import {
   UnsupportedError,
   ValueError,
 } from '../src/index.ts';
+import {
+  adamW,
+  crossEntropy,
+  layerNorm,
+  linearCrossEntropy,
+  rmsNorm,
+  rotary,
+  softmaxAttention,
+} from '../src/network/index.ts';
 
 const backend = float64Backend();
 const zeros = (...shape: number[]) => fill(backend, shape, 0);

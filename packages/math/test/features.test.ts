@@ -9,17 +9,16 @@ import {
   reluFeatures,
   taylorKernel,
 } from '../src/features/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
 import {
   affine,
   DenominatorError,
-  float64Backend,
   linearAttention,
   mean,
   mul,
   ShapeError,
   scope,
   slice,
-  softmaxAttention,
   square,
   sub,
   sum,
@@ -29,6 +28,7 @@ import {
   valueAndGrad,
   vjp,
 } from '../src/index.ts';
+import { softmaxAttention } from '../src/network/index.ts';
 import { normal, relativeError, upload } from './attention-support.ts';
 
 const backend = float64Backend();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GradientMismatchError, gradcheck, type OpCase, opCases } from '../src/conformance/index.ts';
 import { materialise } from '../src/conformance/inputs.ts';
+import { float64Backend } from '../src/float64/index.ts';
 import {
   abs,
   add,
@@ -9,7 +10,6 @@ import {
   defineOp,
   elu,
   exp,
-  float64Backend,
   max,
   maximum,
   minimum,

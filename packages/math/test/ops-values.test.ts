@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { float64Backend } from '../src/float64/index.ts';
 import * as math from '../src/index.ts';
 import {
   affine,
   broadcastTo,
   concat,
   fill,
-  float64Backend,
   gather,
   indices,
   matmul,

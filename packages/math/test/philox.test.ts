@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bernoulli, float64Backend, type PhiloxKey, philox4x32, philoxFill, random, ValueError } from '../src/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
+import { bernoulli, type PhiloxKey, philox4x32, philoxFill, random, ValueError } from '../src/index.ts';
 
 const hex = (words: Iterable<number>) => [...words].map((word) => word.toString(16).padStart(8, '0')).join(' ');
 

@@ -1,16 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  add,
-  float64Backend,
-  keep,
-  matmul,
-  ShapeError,
-  scope,
-  type Tensor,
-  tensor,
-  unscoped,
-  ValueError,
-} from '../src/index.ts';
+import { float64Backend } from '../src/float64/index.ts';
+import { add, keep, matmul, ShapeError, scope, type Tensor, tensor, unscoped, ValueError } from '../src/index.ts';
 
 const fresh = () => {
   const backend = float64Backend();

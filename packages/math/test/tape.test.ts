@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { float64Backend } from '../src/float64/index.ts';
 import {
   add,
   affine,
@@ -8,7 +9,6 @@ import {
   defineOp,
   exp,
   fill,
-  float64Backend,
   gather,
   ge,
   indices,

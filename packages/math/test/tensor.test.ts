@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { float64Backend } from '../src/float64/index.ts';
 import {
   add,
   type Backend,
   DenominatorError,
   deferCheck,
-  float64Backend,
   linearAttention,
   reshape,
   ShapeError,

@@ -1,4 +1,5 @@
-import { float64Backend, tensor } from '@linattn/math';
+import { tensor } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, test } from 'vitest';
 import { AdamW, clipScale, globalNorm, warmupCosine } from '../src/index.ts';
 import { relativeError } from './helpers.ts';

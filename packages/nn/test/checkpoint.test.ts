@@ -2,7 +2,8 @@
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FormatError, float64Backend } from '@linattn/math';
+import { FormatError } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   GPTNeoX,

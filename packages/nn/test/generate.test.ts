@@ -1,4 +1,5 @@
-import { float64Backend, indices, tensor } from '@linattn/math';
+import { indices, tensor } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, test } from 'vitest';
 import {
   type AttentionConfig,

@@ -1,4 +1,5 @@
-import { float64Backend, indices, type Tensor, valueAndGrad } from '@linattn/math';
+import { indices, type Tensor, valueAndGrad } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { expect } from 'vitest';
 import { GPTNeoX, type GPTNeoXOptions } from '../src/index.ts';
 

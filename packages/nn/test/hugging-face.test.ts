@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { FormatError, float64Backend, ValueError } from '@linattn/math';
+import { FormatError, ValueError } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, test } from 'vitest';
 import {
   configFromHuggingFace,

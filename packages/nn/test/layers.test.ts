@@ -1,4 +1,5 @@
-import { add, float64Backend, indices, scope, square, sum, type Tensor, tensor, valueAndGrad } from '@linattn/math';
+import { add, indices, scope, square, sum, type Tensor, tensor, valueAndGrad } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { expect, test } from 'vitest';
 import { drawn, Embedding, evaluation, Linear, MLP, Parameters, RMSNorm, SelfAttention, under } from '../src/index.ts';
 

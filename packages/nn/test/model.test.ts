@@ -1,4 +1,5 @@
-import { float64Backend, ShapeError, slice, tensor } from '@linattn/math';
+import { ShapeError, slice, tensor } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, test } from 'vitest';
 import { GPTNeoX, type GPTNeoXOptions, resolveConfig } from '../src/index.ts';
 import { ids, relativeError, tinyModel } from './helpers.ts';

@@ -6,6 +6,7 @@ import { tinyModel } from './helpers.ts';
 
 const entries: Readonly<Record<string, () => Promise<unknown>>> = {
   '@linattn/math': () => import('@linattn/math'),
+  '@linattn/math/float64': () => import('@linattn/math/float64'),
   '@linattn/nn': () => import('../src/index.ts'),
 };
 

@@ -1,4 +1,4 @@
-import { float64Backend } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { expect, test } from 'vitest';
 import { GPTNeoX, generate, readSafetensors, sampledWindows, Trainer, writeSafetensors } from '../src/index.ts';
 

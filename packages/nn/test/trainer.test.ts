@@ -1,4 +1,5 @@
-import { DenominatorError, float64Backend } from '@linattn/math';
+import { DenominatorError } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, test } from 'vitest';
 import {
   DivergedError,

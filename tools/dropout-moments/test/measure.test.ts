@@ -1,5 +1,5 @@
 import { dropoutModes } from '@linattn/dropout';
-import { float64Backend } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
 import { expect, it } from 'vitest';
 import { columns, measure } from '../measure.ts';
 

@@ -1,4 +1,5 @@
-import { type Kernel, type RotaryAttributes, rotaryAngle } from '@linattn/math';
+import type { Kernel, RotaryAttributes } from '@linattn/math';
+import { rotaryAngle } from '@linattn/math/network';
 import type { Device } from '../devices/device.ts';
 import type { Program } from '../program.ts';
 import { bufferOf } from './handles.ts';

@@ -1,4 +1,4 @@
-import { rotaryAngle } from '@linattn/math';
+import { rotaryAngle } from '@linattn/math/network';
 import { address, type Device } from '../device.ts';
 import type { Block } from '../memory/arena.ts';
 import { blocksOf, type KernelsOf, rowsPerBlock } from './table.ts';

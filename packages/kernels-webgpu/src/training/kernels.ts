@@ -1,4 +1,5 @@
-import { type KernelTable, type RotaryAttributes, rotaryAngle, type Tensor } from '@linattn/math';
+import type { KernelTable, RotaryAttributes, Tensor } from '@linattn/math';
+import { rotaryAngle } from '@linattn/math/network';
 import { product } from '../core/matmul.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';

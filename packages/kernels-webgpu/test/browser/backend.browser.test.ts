@@ -1,5 +1,6 @@
-import { float64Backend, linearAttention, matmul, scope, tensor, vjp } from '@linattn/math';
+import { linearAttention, matmul, scope, tensor, vjp } from '@linattn/math';
 import { failureOf, opCases, runCase } from '@linattn/math/conformance';
+import { float64Backend } from '@linattn/math/float64';
 import { afterAll, describe, expect, test } from 'vitest';
 import { webgpuBackend } from '../../src/index.ts';
 

@@ -45,6 +45,7 @@ const binaryOp = defineOp<OpAttributes['binary']>({
   },
 });
 
+/* @__NO_SIDE_EFFECTS__ */
 const binary =
   (fn: BinaryFunction) =>
   (x: Tensor, y: Tensor): Tensor =>

@@ -27,6 +27,7 @@ export const broadcastTo = (x: Tensor, shape: Shape): Tensor =>
   sameShape(x.shape, shape) ? reshape(x, shape) : apply(broadcastOp, [x], { shape })[0];
 
 /** The part of every reduction that its gradient does not touch. */
+/* @__NO_SIDE_EFFECTS__ */
 export const reduceOf = (gradient: Pick<Op<OpAttributes['reduce']>, 'vjp' | 'saves'>): Op<OpAttributes['reduce']> => ({
   name: 'reduce',
   infer: ([x], { axes, keepDims }) => [
@@ -39,6 +40,7 @@ export const reduceOf = (gradient: Pick<Op<OpAttributes['reduce']>, 'vjp' | 'sav
 });
 
 /** A reduction over `axes`, over all when they are omitted. */
+/* @__NO_SIDE_EFFECTS__ */
 export const reduction =
   (op: Op<OpAttributes['reduce']>, fn: ReduceFunction) =>
   (x: Tensor, axes: readonly number[] = x.shape.map((_, axis) => axis), keepDims = false): Tensor => {

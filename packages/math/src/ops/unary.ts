@@ -43,6 +43,7 @@ const unaryOp = defineOp<OpAttributes['unary']>({
   },
 });
 
+/* @__NO_SIDE_EFFECTS__ */
 const unary =
   (fn: UnaryFunction) =>
   (x: Tensor): Tensor =>

@@ -1,5 +1,6 @@
 import { coreOnly } from '../../src/conformance/index.ts';
-import { type Backend, float64Backend, type Kernel, type KernelTable } from '../../src/index.ts';
+import { float64Backend } from '../../src/float64/index.ts';
+import type { Backend, Kernel, KernelTable } from '../../src/index.ts';
 
 /**
  * A float32 backend in the making: the float64 core kernels with every result rounded to float32, and products summed in float32.

@@ -1,16 +1,6 @@
 import { type ScaleNoiseOptions, scaleNoise } from '@linattn/dropout';
-import {
-  affine,
-  concat,
-  fill,
-  type Mask,
-  reshape,
-  type SoftmaxAttentionOptions,
-  slice,
-  softmaxAttention,
-  type Tensor,
-  untaped,
-} from '@linattn/math';
+import { affine, concat, fill, type Mask, reshape, slice, type Tensor, untaped } from '@linattn/math';
+import { type SoftmaxAttentionOptions, softmaxAttention } from '@linattn/math/network';
 import type { DropoutConfig, SoftmaxAttentionConfig } from '../config.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { ForwardContext, LayerMemory } from './context.ts';

@@ -1,4 +1,5 @@
-import { reshape, rotary, slice, type Tensor } from '@linattn/math';
+import { reshape, slice, type Tensor } from '@linattn/math';
+import { rotary } from '@linattn/math/network';
 import type { AttentionConfig, DropoutConfig } from '../config.ts';
 import { type Initializer, type ParameterSource, under } from '../parameters.ts';
 import { LinearKernel } from './attention-linear.ts';

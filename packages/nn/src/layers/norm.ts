@@ -1,4 +1,5 @@
-import { layerNorm, rmsNorm, type Tensor } from '@linattn/math';
+import type { Tensor } from '@linattn/math';
+import { layerNorm, rmsNorm } from '@linattn/math/network';
 import type { ParameterSource } from '../parameters.ts';
 
 /** (x - mean) / √(var + epsilon) · weight + bias over the last axis (Ba et al. 2016). */

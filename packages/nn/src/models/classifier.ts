@@ -1,16 +1,5 @@
-import {
-  type Backend,
-  broadcastTo,
-  crossEntropy,
-  div,
-  mean,
-  mul,
-  reshape,
-  scope,
-  sum,
-  type Tensor,
-  ValueError,
-} from '@linattn/math';
+import { type Backend, broadcastTo, div, mean, mul, reshape, scope, sum, type Tensor, ValueError } from '@linattn/math';
+import { crossEntropy } from '@linattn/math/network';
 import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig } from '../config.ts';
 import { evaluation } from '../layers/context.ts';
 import { Linear } from '../layers/linear.ts';

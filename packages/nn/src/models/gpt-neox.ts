@@ -2,7 +2,6 @@ import {
   type Backend,
   div,
   linear,
-  linearCrossEntropy,
   mean,
   mul,
   reshape,
@@ -13,6 +12,7 @@ import {
   untaped,
   ValueError,
 } from '@linattn/math';
+import { linearCrossEntropy } from '@linattn/math/network';
 import type { SafetensorsFile } from '../checkpoint/safetensors.ts';
 import { stored } from '../checkpoint/weights.ts';
 import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig } from '../config.ts';

@@ -1,5 +1,4 @@
 import {
-  adamW,
   affine,
   concat,
   div,
@@ -13,6 +12,7 @@ import {
   type Tensor,
   unscoped,
 } from '@linattn/math';
+import { adamW } from '@linattn/math/network';
 import { ensure } from '../ensure.ts';
 
 /** The Euclidean length of all gradients together, as a scalar tensor: nothing is read back. */

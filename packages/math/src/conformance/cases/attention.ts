@@ -1,7 +1,7 @@
+import { softmaxAttention } from '../../network/softmax-attention.ts';
 import { stateRows } from '../../ops/attention-conventions.ts';
 import type { Mask } from '../../ops/attributes.ts';
 import { linearAttention } from '../../ops/linear-attention.ts';
-import { softmaxAttention } from '../../ops/softmax-attention.ts';
 import { tripleProduct } from '../../ops/triple-product.ts';
 import { type OpCase, opCase } from '../case.ts';
 import { correlated, edited, given, type InputSpec, normal, uniform } from '../inputs.ts';

@@ -1,10 +1,10 @@
-import { type AdamWGroup, adamW } from '../../ops/adamw.ts';
+import { type AdamWGroup, adamW } from '../../network/adamw.ts';
+import { crossEntropy, linearCrossEntropy } from '../../network/cross-entropy.ts';
+import { layerNorm, rmsNorm } from '../../network/normalization.ts';
+import { rotary } from '../../network/rotary.ts';
 import type { RandomAttributes, RotaryAttributes } from '../../ops/attributes.ts';
-import { crossEntropy, linearCrossEntropy } from '../../ops/cross-entropy.ts';
 import { l2Normalize } from '../../ops/l2-normalize.ts';
-import { layerNorm, rmsNorm } from '../../ops/normalization.ts';
 import { random } from '../../ops/random.ts';
-import { rotary } from '../../ops/rotary.ts';
 import { type Shape, sizeOf } from '../../shape.ts';
 import { forwardOnly, type OpCase, opCase } from '../case.ts';
 import { edited, given, type InputSpec, integers, normal, uniform } from '../inputs.ts';

@@ -1,10 +1,10 @@
 import { ValueError } from '../errors.ts';
 import { apply, defineOp, type Op } from '../op.ts';
+import type { RotaryAttributes } from '../ops/attributes.ts';
+import { add, mul, sub } from '../ops/binary.ts';
+import { concat, slice } from '../ops/movement.ts';
 import { checkRank } from '../shape.ts';
 import { type Tensor, tensor } from '../tensor.ts';
-import type { RotaryAttributes } from './attributes.ts';
-import { add, mul, sub } from './binary.ts';
-import { concat, slice } from './movement.ts';
 
 const rotaryOp: Op<RotaryAttributes> = defineOp<RotaryAttributes>({
   name: 'rotary',

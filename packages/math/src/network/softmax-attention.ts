@@ -1,14 +1,14 @@
 import { apply, defineOp } from '../op.ts';
+import { affine } from '../ops/affine.ts';
+import type { SoftmaxAttentionAttributes } from '../ops/attributes.ts';
+import { add, div, mul, sub } from '../ops/binary.ts';
+import { max } from '../ops/extremum.ts';
+import { checkAttentionInputs, type MaskOptions, resolveMask, sees } from '../ops/mask.ts';
+import { matmul } from '../ops/matmul.ts';
+import { concat, pad, reshape, slice, transpose } from '../ops/movement.ts';
+import { sum } from '../ops/reduce.ts';
+import { exp, log } from '../ops/unary.ts';
 import { type Tensor, tensor } from '../tensor.ts';
-import { affine } from './affine.ts';
-import type { SoftmaxAttentionAttributes } from './attributes.ts';
-import { add, div, mul, sub } from './binary.ts';
-import { max } from './extremum.ts';
-import { checkAttentionInputs, type MaskOptions, resolveMask, sees } from './mask.ts';
-import { matmul } from './matmul.ts';
-import { concat, pad, reshape, slice, transpose } from './movement.ts';
-import { sum } from './reduce.ts';
-import { exp, log } from './unary.ts';
 
 const headsFirst = (x: Tensor): Tensor => transpose(x, [0, 2, 1, 3]);
 const tokens = (x: Tensor, start: number, end: number): Tensor => slice(x, 2, start, end);

@@ -1,11 +1,11 @@
 import { apply, defineOp } from '../op.ts';
+import { affine } from '../ops/affine.ts';
+import type { AdamWAttributes } from '../ops/attributes.ts';
+import { add, div, mul } from '../ops/binary.ts';
+import { sqrt, square } from '../ops/unary.ts';
 import { scope } from '../scope.ts';
 import { checkShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { affine } from './affine.ts';
-import type { AdamWAttributes } from './attributes.ts';
-import { add, div, mul } from './binary.ts';
-import { sqrt, square } from './unary.ts';
 
 /** A parameter with its gradient and AdamW's two moments, all of one shape. */
 export interface AdamWGroup {

@@ -1,12 +1,12 @@
 import { apply, defineOp } from '../op.ts';
+import { affine } from '../ops/affine.ts';
+import type { OpAttributes } from '../ops/attributes.ts';
+import { add, mul, sub } from '../ops/binary.ts';
+import { reshape } from '../ops/movement.ts';
+import { mean, sum } from '../ops/reduce.ts';
+import { rsqrt, square } from '../ops/unary.ts';
 import { checkShape, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { affine } from './affine.ts';
-import type { OpAttributes } from './attributes.ts';
-import { add, mul, sub } from './binary.ts';
-import { reshape } from './movement.ts';
-import { mean, sum } from './reduce.ts';
-import { rsqrt, square } from './unary.ts';
 
 const leading = (shape: Shape): Shape => shape.slice(0, -1);
 const last = [-1];

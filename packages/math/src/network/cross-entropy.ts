@@ -1,15 +1,15 @@
 import { ShapeError } from '../errors.ts';
 import { apply, defineOp } from '../op.ts';
+import type { OpAttributes } from '../ops/attributes.ts';
+import { add, mul, sub } from '../ops/binary.ts';
+import { max } from '../ops/extremum.ts';
+import { oneHot } from '../ops/gather.ts';
+import { matmul } from '../ops/matmul.ts';
+import { concat, reshape, slice } from '../ops/movement.ts';
+import { sum } from '../ops/reduce.ts';
+import { exp, log } from '../ops/unary.ts';
 import { checkRank, checkShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import type { OpAttributes } from './attributes.ts';
-import { add, mul, sub } from './binary.ts';
-import { max } from './extremum.ts';
-import { oneHot } from './gather.ts';
-import { matmul } from './matmul.ts';
-import { concat, reshape, slice } from './movement.ts';
-import { sum } from './reduce.ts';
-import { exp, log } from './unary.ts';
 
 const column = (x: Tensor): Tensor => reshape(x, [x.size, 1]);
 
