@@ -1,0 +1,17 @@
+import { defaultClientConditions, defineConfig } from 'vite';
+
+// Cross-origin isolation: SharedArrayBuffer, and with it WebAssembly threads. A static host must send the same two headers.
+const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
+export default defineConfig({
+  root: import.meta.dirname,
+  // Any folder of any host.
+  base: './',
+  resolve: { conditions: ['@linattn/source', ...defaultClientConditions] },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  server: { headers },
+  preview: { headers },
+  // Workers load backends only when they are asked for.
+  worker: { format: 'es' },
+  build: { target: 'es2022', chunkSizeWarningLimit: 1500 },
+});
