@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-const folders = ['attention', 'conformance', 'features', 'float64', 'network'];
+const folders = ['attention', 'conformance', 'features', 'float64', 'network', 'host'];
 
 export default defineConfig(
   library({

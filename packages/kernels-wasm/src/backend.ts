@@ -62,6 +62,11 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   const pool = await Pool.start({ module, memory, workers, timeoutMs: workerTimeoutMs });
   const names = WebAssembly.Module.exports(module).map(({ name }) => name);
   const device = new Device(memory, maximum * pageBytes, pool, names);
+  const downloadSync = (handle: Handle, spec: TensorSpec): FloatArray | Int32Array => {
+    const { address } = handle as Block;
+    const size = sizeOf(spec.shape);
+    return (spec.dtype === 'int32' ? device.integers(address, size) : device.floats(address, size)).slice();
+  };
   return {
     name: 'wasm',
     dtype: 'float32',
@@ -80,11 +85,8 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
       });
       return block;
     },
-    download: async (handle: Handle, spec: TensorSpec): Promise<FloatArray | Int32Array> => {
-      const { address } = handle as Block;
-      const size = sizeOf(spec.shape);
-      return (spec.dtype === 'int32' ? device.integers(address, size) : device.floats(address, size)).slice();
-    },
+    download: async (handle: Handle, spec: TensorSpec) => downloadSync(handle, spec),
+    downloadSync,
     release: (handle: Handle) => device.release(handle as Block),
     memory: () => device.usage,
     dispose: () => device.dispose(),

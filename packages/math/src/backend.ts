@@ -57,6 +57,11 @@ export interface Backend {
   upload(values: ArrayLike<number>, spec: TensorSpec): Handle;
   /** Waits for the work queued so far, then copies out. The only way results, and errors of queued work, reach the host. */
   download(handle: Handle, spec: TensorSpec): Promise<FloatArray | Int32Array>;
+  /**
+   * Copies out at once. Only where kernels have done their work when they return; it lets frameworks that differentiate
+   * synchronously call this backend (`@linattn/math/host`).
+   */
+  downloadSync?(handle: Handle, spec: TensorSpec): FloatArray | Int32Array;
   /** Gives a buffer back (to a pool, usually). Never called twice for one handle. */
   release(handle: Handle): void;
   memory(): BackendMemory;

@@ -24,6 +24,7 @@ export function float64Backend(): Backend {
     upload: (values: ArrayLike<number>, spec: TensorSpec) =>
       owned(spec.dtype === 'int32' ? Int32Array.from(values) : Float64Array.from(values)),
     download: async (handle: Handle) => (handle as Float64Array).slice(),
+    downloadSync: (handle: Handle) => (handle as Float64Array).slice(),
     release: (handle: Handle) => {
       live.delete(handle);
     },

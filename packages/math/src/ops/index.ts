@@ -7,7 +7,13 @@ export * from './fill.ts';
 export * from './gather.ts';
 export * from './l2-normalize.ts';
 export * from './linear.ts';
-export * from './linear-attention.ts';
+export {
+  checkDenominator,
+  type KernelOptions,
+  type LinearAttentionOptions,
+  type LinearAttentionResult,
+  linearAttention,
+} from './linear-attention.ts';
 export { type MaskOptions, resolveMask, sees } from './mask.ts';
 export * from './matmul.ts';
 export * from './movement.ts';

@@ -37,7 +37,7 @@ const linearAttentionOp = defineOp<LinearAttentionAttributes>({
   },
 });
 
-const linearAttentionBackwardOp = defineOp<LinearAttentionAttributes>({
+export const linearAttentionBackwardOp = defineOp<LinearAttentionAttributes>({
   name: 'linearAttentionBackward',
   // dq, dk, dv, d(a, b, c), and dS0 where there was an initial state.
   infer: ([q, k, v, coefficients, state]) =>
@@ -94,21 +94,29 @@ export function linearAttention(
   v: Tensor,
   options: LinearAttentionOptions = {},
 ): LinearAttentionResult {
-  const { a = 1, b = 1, c = 0, coefficients, initialState, keyWeights, returnState = false, strict = false } = options;
+  const { coefficients, initialState, keyWeights, strict = false } = options;
+  const { a, b, c, ...attributes } = resolveAttention(options);
+  const weights = coefficients ?? tensor(q.backend, [a, b, c]);
+  const [output, denominator, state] = apply(
+    linearAttentionOp,
+    [q, k, v, weights, initialState, keyWeights],
+    attributes,
+  );
+  if (!coefficients) weights.dispose();
+  if (strict) checkDenominator(denominator);
+  return { output, denominator, state };
+}
+
+/** What the options mean, `coefficients` present or not. @throws ValueError naming the option. */
+export function resolveAttention(
+  options: Omit<LinearAttentionOptions, 'coefficients'> & { readonly coefficients?: unknown },
+): LinearAttentionAttributes & { readonly a: number; readonly b: number; readonly c: number } {
+  const { a = 1, b = 1, c = 0, coefficients, returnState = false } = options;
   for (const [name, value] of Object.entries({ a, b, c })) {
     if (!Number.isFinite(value)) throw new ValueError(name, value, 'a finite number');
   }
   const order = coefficients ? (options.order ?? 1) : c === 0 ? 1 : 2;
-  const weights = coefficients ?? tensor(q.backend, [a, b, c]);
-  const [output, denominator, state] = apply(linearAttentionOp, [q, k, v, weights, initialState, keyWeights], {
-    ...resolveMask(options),
-    order,
-    radius: resolveRadius(options),
-    returnState,
-  });
-  if (!coefficients) weights.dispose();
-  if (strict) checkDenominator(denominator);
-  return { output, denominator, state };
+  return { a, b, c, ...resolveMask(options), order, radius: resolveRadius(options), returnState };
 }
 
 /** Makes the next read on g's backend throw DenominatorError unless every g > 0 (NaN throws too). */
