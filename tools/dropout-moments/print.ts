@@ -1,7 +1,12 @@
 import { parseArgs } from 'node:util';
 import { dropoutModes } from '@linattn/dropout';
+import {
+  type ComparisonColumn,
+  type ComparisonRow,
+  type ComparisonSettings,
+  compareWithDropout,
+} from '@linattn/dropout/moments';
 import { float64Backend } from '@linattn/math/float64';
-import { type Column, measure, type Row, type Settings } from './measure.ts';
 
 // Mean and variance of every mode of @linattn/dropout beside real attention dropout, by position and rate, as Markdown.
 
@@ -19,7 +24,7 @@ const { values } = parseArgs({
 });
 
 const numbers = (text: string): number[] => text.split(',').map(Number);
-const settings: Settings = {
+const settings: ComparisonSettings = {
   tokens: Number(values.tokens),
   headDim: Number(values['head-dim']),
   heads: Number(values.heads),
@@ -35,7 +40,7 @@ for (const position of positions) {
 
 interface Line {
   readonly name: string;
-  readonly row: (column: Column) => Row;
+  readonly row: (column: ComparisonColumn) => ComparisonRow;
 }
 
 const backend = float64Backend();
@@ -43,7 +48,7 @@ const lines: Line[] = [];
 for (const shift of shifts) {
   for (const rate of rates) {
     process.stderr.write(`values around ${shift}, rate ${rate} …\n`);
-    const rowOf = await measure(backend, settings, shift, rate);
+    const rowOf = await compareWithDropout(backend, settings, shift, rate);
     for (const position of positions) {
       lines.push({ name: `| ${shift} | ${rate} | ${position} |`, row: (column) => rowOf(column, position) });
     }

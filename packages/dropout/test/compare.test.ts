@@ -1,12 +1,12 @@
-import { dropoutModes } from '@linattn/dropout';
 import { float64Backend } from '@linattn/math/float64';
 import { expect, it } from 'vitest';
-import { columns, measure } from '../measure.ts';
+import { compareWithDropout, comparisonColumns } from '../src/moments/index.ts';
+import { dropoutModes } from '../src/options.ts';
 
 it('measures a mean, a variance and a correlation for real dropout and every mode', async () => {
   const settings = { tokens: 8, headDim: 4, heads: 2, draws: 1000, seed: 1 };
-  const rowOf = await measure(float64Backend(), settings, 1, 0.3);
-  expect(columns).toEqual(['real', ...dropoutModes]);
+  const rowOf = await compareWithDropout(float64Backend(), settings, 1, 0.3);
+  expect(comparisonColumns).toEqual(['real', ...dropoutModes]);
   // Means of 8 elements of 1000 draws: standard errors of a hundredth or less, and a tenth for variances.
   for (const mode of ['real', 'unbiased', 'matched', 'keys'] as const) expect(rowOf(mode, 8).mean).toBeCloseTo(1, 1);
   expect(rowOf('paper', 8).mean).toBeCloseTo(0.7, 1);

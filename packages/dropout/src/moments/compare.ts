@@ -1,15 +1,11 @@
-import { type DropoutMode, dropoutModes } from '@linattn/dropout';
-import {
-  type AttentionProblem,
-  explicitAttention,
-  measureNoise,
-  randomProblem,
-  type SampleMoments,
-  sampleDropout,
-} from '@linattn/dropout/moments';
 import type { Backend } from '@linattn/math';
+import { type DropoutMode, dropoutModes } from '../options.ts';
+import { measureNoise } from './measure.ts';
+import { type AttentionProblem, explicitAttention, randomProblem } from './problem.ts';
+import { sampleDropout } from './real-dropout.ts';
+import type { SampleMoments } from './sample.ts';
 
-export interface Settings {
+export interface ComparisonSettings {
   readonly tokens: number;
   readonly headDim: number;
   /** Heads of random q, k, v that are put together. */
@@ -20,7 +16,7 @@ export interface Settings {
 }
 
 /** How the output at one position is spread. */
-export interface Row {
+export interface ComparisonRow {
   /** Slope of E[o] on õ: 1 where the mean is kept. */
   readonly mean: number;
   /** Variance, mean over features. */
@@ -31,8 +27,8 @@ export interface Row {
   readonly correlation?: number;
 }
 
-export type Column = 'real' | DropoutMode;
-export const columns: readonly Column[] = ['real', ...dropoutModes];
+export type ComparisonColumn = 'real' | DropoutMode;
+export const comparisonColumns: readonly ComparisonColumn[] = ['real', ...dropoutModes];
 
 interface Measured {
   readonly output: Float64Array;
@@ -43,17 +39,17 @@ const total = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, value
 const norm = (x: readonly number[]): number => Math.hypot(...x);
 
 /** Moments of real dropout and of every mode, at one rate, for values shifted by `shift`; then rows by position (from 1). */
-export async function measure(
+export async function compareWithDropout(
   backend: Backend,
-  { tokens, headDim, heads, draws, seed }: Settings,
+  { tokens, headDim, heads, draws, seed }: ComparisonSettings,
   shift: number,
   rate: number,
-): Promise<(column: Column, position: number) => Row> {
+): Promise<(column: ComparisonColumn, position: number) => ComparisonRow> {
   const problems = Array.from({ length: heads }, (_, head) =>
     randomProblem({ tokens, headDim, shift, seed: seed + head }),
   );
-  const moments = new Map<Column, Measured[]>();
-  for (const column of columns) {
+  const moments = new Map<ComparisonColumn, Measured[]>();
+  for (const column of comparisonColumns) {
     const run = async (problem: AttentionProblem, head: number): Promise<Measured> => ({
       output: explicitAttention(problem).output,
       moments:
@@ -66,7 +62,7 @@ export async function measure(
     moments.set(column, all);
   }
   /** One number an output feature of every head, at a position. */
-  const at = (column: Column, position: number, of: (measured: Measured) => Float64Array): number[] =>
+  const at = (column: ComparisonColumn, position: number, of: (measured: Measured) => Float64Array): number[] =>
     moments
       .get(column)!
       .flatMap((measured) => Array.from(of(measured).subarray((position - 1) * headDim, position * headDim)));
