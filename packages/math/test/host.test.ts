@@ -1,7 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { attendBackward, attendForward, type HostArray, SharedBackend } from '../src/host/index.ts';
-import { type Backend, DenominatorError, DeviceError, type LinearAttentionOptions, linearAttention, random, ShapeError, type Tensor, tensor, UnsupportedError, ValueError, vjp } from '../src/index.ts';
 import { float64Backend } from '../src/float64/index.ts';
+import { attendBackward, attendForward, type HostArray, SharedBackend } from '../src/host/index.ts';
+import {
+  type Backend,
+  DenominatorError,
+  DeviceError,
+  type LinearAttentionOptions,
+  linearAttention,
+  random,
+  ShapeError,
+  type Tensor,
+  tensor,
+  UnsupportedError,
+  ValueError,
+  vjp,
+} from '../src/index.ts';
 
 const backend = float64Backend();
 const [B, N, H, D, V] = [2, 7, 2, 3, 4];
