@@ -343,3 +343,12 @@ test('a tokenizer that does not fit the model is refused', async () => {
   );
   expect(code).toBe(2);
 });
+
+test('a slow backend trains a smaller model unless told otherwise', async () => {
+  const out = join(temporaryFolder(), 'run');
+  const words = '--hidden 16 --heads 2 --batch 1 --layers 1 --stories 60 --steps 1 --evaluations 0 --story-tokens 0';
+  expect((await run('train', ...words.split(' '), '--backend', 'float64', '--out', out)).code).toBe(0);
+  const { model, seqLen } = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'));
+  // What was given stays; what was not is made smaller.
+  expect([model.layers, model.attention.order, seqLen]).toEqual([1, 1, 256]);
+});

@@ -55,6 +55,24 @@ const defaultMinutes = 2.5;
 /** What may be said again when a run is resumed; all else is the run's own. */
 export const freeOnResume = new Set(['backend', 'threads', 'resume', 'prompt', 'storyTokens', 'quiet', 'saveEvery']);
 
+/** Backends on which the usual model would hardly begin to learn in the usual time, and what they train instead. */
+const slowBackends: readonly string[] = ['gpujs-webasm', 'gpujs-cpu', 'float64'];
+const smaller = {
+  flags: '--layers 2 --kernel 1,1 --seq-len 256',
+  options: { layers: 2, kernel: [1, 1, 0], seqLen: 256 },
+} as const;
+
+/** The options, with smaller defaults where a slow backend is asked for by name. */
+export function fitToBackend(options: TrainOptions, command: Command): TrainOptions {
+  if (!slowBackends.includes(options.backend)) return options;
+  const given = Object.keys(smaller.options).filter((name) => command.getOptionValueSource(name) === 'cli');
+  return {
+    ...options,
+    ...smaller.options,
+    ...Object.fromEntries(Object.entries(options).filter(([name]) => given.includes(name))),
+  };
+}
+
 function option<T>(
   flags: string,
   description: string,
@@ -136,7 +154,12 @@ export function addTrainOptions(command: Command): Command {
       ),
     )
     .optionsGroup('Training:')
-    .addOption(new Option('--backend <name>', backendNames.join(' | ')).default('auto'))
+    .addOption(
+      new Option(
+        '--backend <name>',
+        `${backendNames.join(' | ')}; the slow ones (${slowBackends.join(', ')}) train a smaller model unless told otherwise: ${smaller.flags}`,
+      ).default('auto'),
+    )
     .addOption(option('--threads <n>', 'threads of the backend wasm (default: one a processor)', parse.count))
     .addOption(option('--steps <n>', 'updates', parse.count))
     .addOption(

@@ -13,7 +13,7 @@ import { RunFolder } from '../training/run-folder.ts';
 import { runSession } from '../training/session.ts';
 import type { TrainingSettings } from '../training/settings.ts';
 import { continueText } from './generate.ts';
-import { addTrainOptions, freeOnResume, settingsFrom, type TrainOptions } from './train-options.ts';
+import { addTrainOptions, fitToBackend, freeOnResume, settingsFrom, type TrainOptions } from './train-options.ts';
 
 export function trainCommand(exit: (code: number) => void): Command {
   const command = new Command('train').description('train a language model with linear attention on text');
@@ -30,7 +30,7 @@ async function train(options: TrainOptions, command: Command): Promise<number> {
   const { dim, bold } = terminal.color;
   const prepared = options.resume
     ? await prepareResume(options, command, terminal, interrupt)
-    : await prepareFresh(options, terminal, interrupt);
+    : await prepareFresh(fitToBackend(options, command), terminal, interrupt);
   const { settings, corpus, tokenizer, folder, resume } = prepared;
   terminal.clearStatus();
   if (interrupt.requested) throw new InterruptedError();

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import { FormatError } from '@linattn/math';
 import { endOfText, splitDocuments, splitValidation } from '../data/documents.ts';
 import { countCharacters, orderZeroEntropy } from '../data/entropy.ts';
@@ -107,7 +108,7 @@ async function loadTexts(settings: CorpusSettings, { onStatus, signal }: CorpusO
       throw new FormatError(argument, `${path} holds nothing but ${endOfText} and space`, { given: path });
     // A document that the limit cut is left out, unless it is the only one.
     if (cut && documents.length > 1) documents.pop();
-    return { documents, origin: cut ? `${name} (its first ${formatBytes(bytes)})` : name };
+    return { documents, origin: cut ? `${basename(name)} (its first ${formatBytes(bytes)})` : basename(name) };
   };
   const { documents, origin } = await read(data, '--data');
   const split = validationData
