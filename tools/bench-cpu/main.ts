@@ -1,5 +1,5 @@
 // Measures the WebAssembly backend against what else computes on a CPU in JavaScript, and against the machine itself.
-//   pnpm bench:cpu [--quick] [--threads 1,2] [--only matmul,attention,training,decoding] [--peers jax,tfjs,gpujs,plain] [--out FILE]
+//   pnpm bench:cpu [--quick] [--threads 1,2] [--only matmul,attention,training,memory,decoding] [--peers jax,tfjs,gpujs,plain] [--out FILE]
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { createWasmBackend } from '@linattn/kernels-wasm';
 import type { Context } from './context.ts';
 import { blasMeter, ceilingMeter, describeMachine } from './machine.ts';
+import type { MemorySubject } from './memory.ts';
 import { offerThreads } from './peers/worker-shim.ts';
 import { describeRatios, describeResult, type Result, ratiosOf } from './results.ts';
 
@@ -15,9 +16,10 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     threads: { type: 'string', default: '1,2' },
-    only: { type: 'string', default: 'matmul,attention,training,decoding' },
+    only: { type: 'string', default: 'matmul,attention,training,memory,decoding' },
     peers: { type: 'string', default: 'jax,tfjs,gpujs,plain' },
     out: { type: 'string', default: join(import.meta.dirname, 'results.json') },
+    memory: { type: 'string' },
     child: { type: 'boolean', default: false },
   },
 });
@@ -27,6 +29,7 @@ const loadGroups = async () => ({
   matmul: (await import('./matmul.ts')).measureMatmul,
   attention: (await import('./attention.ts')).measureAttention,
   training: (await import('./training.ts')).measureTraining,
+  memory: (await import('./memory.ts')).measureMemory,
   decoding: (await import('./decoding.ts')).measureDecoding,
 });
 
@@ -80,7 +83,13 @@ function measureAll(): void {
   console.log(`Times of others over ours, and shares of the machine's ceiling; worst last:\n${describeRatios(ratios)}`);
 }
 
-if (options.child) {
+if (options.memory) {
+  const threads = Number(options.threads);
+  offerThreads(threads);
+  const { memoryOf } = await import('./memory.ts');
+  console.log(await memoryOf(options.memory as MemorySubject, () => createWasmBackend({ threads })));
+  process.exit(0);
+} else if (options.child) {
   writeFileSync(options.out, JSON.stringify(await measure(Number(options.threads))));
   process.exit(0);
 } else measureAll();

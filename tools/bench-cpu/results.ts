@@ -2,7 +2,7 @@ import type { Timing } from './measure.ts';
 
 /** One measured piece of work. */
 export interface Result {
-  readonly group: 'matmul' | 'attention' | 'training' | 'decoding';
+  readonly group: 'matmul' | 'attention' | 'training' | 'decoding' | 'memory';
   readonly work: string;
   readonly threads: number;
   readonly timings: readonly Timing[];
@@ -13,6 +13,8 @@ export interface Result {
   /** Tokens a run, where tokens/s make sense. */
   readonly tokens?: number;
   readonly notes?: readonly string[];
+  /** What a subject's process grew by at most. */
+  readonly memory?: readonly { readonly subject: string; readonly mebibytes: number }[];
 }
 
 export interface Ratio {
@@ -24,7 +26,16 @@ export interface Ratio {
 const digits = (x: number): string => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 
 /** A result as lines for people. */
-export function describeResult({ work, threads, timings, flop, beside, tokens, notes = [] }: Result): string {
+export function describeResult({
+  work,
+  threads,
+  timings,
+  flop,
+  beside,
+  tokens,
+  notes = [],
+  memory = [],
+}: Result): string {
   const lines = timings.map(({ subject, median, best, first, failed }) => {
     if (failed) return `    ${subject.padEnd(22)} failed: ${failed.slice(0, 100)}`;
     const rate = flop
@@ -42,6 +53,7 @@ export function describeResult({ work, threads, timings, flop, beside, tokens, n
     `  ${work}, ${threads} thread${threads > 1 ? 's' : ''}`,
     ...lines,
     ...others,
+    ...memory.map(({ subject, mebibytes }) => `    ${subject.padEnd(22)} ${digits(mebibytes).padStart(8)} MiB`),
     ...notes.map((note) => `    ${note}`),
   ].join('\n');
 }
@@ -51,7 +63,11 @@ const ours = /^linattn/;
 /** How many times faster our best build is than each peer, at every piece of work. */
 export function ratiosOf(results: readonly Result[]): Ratio[] {
   const ratios: Ratio[] = [];
-  for (const { work, threads, timings, flop, beside } of results) {
+  for (const { work, threads, timings, flop, beside, memory = [] } of results) {
+    for (const { subject, mebibytes } of memory.slice(1)) {
+      const what = `${subject} / linattn, ${work}, ${threads} thread${threads > 1 ? 's' : ''}`;
+      ratios.push({ what, ratio: mebibytes / memory[0].mebibytes, wanted: 4 });
+    }
     const own = timings.find(({ subject, failed }) => ours.test(subject) && !subject.includes('softmax') && !failed);
     if (!own) continue;
     const at = `${work}, ${threads} thread${threads > 1 ? 's' : ''}`;

@@ -7,7 +7,7 @@ import { adamW, initialParameters, lossAndGradients, type ModelSizes } from './p
 import type { Result } from './results.ts';
 
 /** 6 layers, 128 wide, 4 heads, 4,096 tokens a step; the vocabulary of a small tokeniser, and Pythia-14M's own. */
-const sizes = (vocabulary: number): ModelSizes => ({
+export const sizes = (vocabulary: number): ModelSizes => ({
   vocabulary,
   hidden: 128,
   layers: 6,
@@ -54,7 +54,7 @@ async function measureStep(context: Context, model: ModelSizes, withJax: boolean
   };
 }
 
-function ownTrainer(
+export function ownTrainer(
   backend: Context['backends'][number],
   { vocabulary, hidden, layers, heads, batch, tokens }: ModelSizes,
 ) {
@@ -78,7 +78,7 @@ function ownTrainer(
   };
 }
 
-function jaxTrainer(model: ModelSizes): () => Promise<void> {
+export function jaxTrainer(model: ModelSizes): () => Promise<void> {
   const gradients = lossAndGradients(model);
   const update = adamW();
   const first = initialParameters(model, numbers);
