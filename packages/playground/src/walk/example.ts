@@ -55,3 +55,6 @@ export const withToken = (example: Example, at: number, token: Token): Example =
   ...example,
   tokens: example.tokens.map((old, i) => (i === at ? token : old)),
 });
+
+/** The token whose value generated token i is asked to read back: the conditional ones, in turn. */
+export const targetOf = (i: number, conditional: number): number => (i - conditional) % conditional;

@@ -23,7 +23,7 @@ import {
   vjp,
 } from '@linattn/math';
 import { float64Backend } from '@linattn/math/float64';
-import type { Example, Token } from './example.ts';
+import { type Example, type Token, targetOf } from './example.ts';
 
 export type Rows = readonly (readonly number[])[];
 
@@ -64,9 +64,6 @@ export interface Trace {
   /** Largest difference between the steps and one full pass of the library: outputs, and dq, dk, dv. */
   readonly difference: { readonly outputs: number; readonly gradients: number };
 }
-
-/** The token whose value generated token i is to read back: the conditional ones, in turn. */
-export const targetOf = (i: number, conditional: number): number => (i - conditional) % conditional;
 
 /**
  * Runs causal linear attention with f(x) = 1 + x, normalised, over the example: token by token forward, then token by token backward, on the
