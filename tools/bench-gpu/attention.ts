@@ -27,7 +27,12 @@ const draw = (backend: WebgpuBackend, shape: readonly number[]): Tensor =>
   random(backend, { shape, distribution: 'normal', key: [stream++, 7], stream: [0, 0] });
 
 /** Times causal attention forward and backward, and checks a head against float64 from the same fresh random inputs. */
-export async function benchAttention(backend: WebgpuBackend, setting: Setting, check: boolean): Promise<Result> {
+export async function benchAttention(
+  backend: WebgpuBackend,
+  setting: Setting,
+  check: boolean,
+  budget = 400,
+): Promise<Result> {
   const { batch, heads, tokens, width, normalize = false } = setting;
   const shape = [batch, tokens, heads, width];
   const unit = (): Tensor =>
@@ -46,9 +51,9 @@ export async function benchAttention(backend: WebgpuBackend, setting: Setting, c
 
   backend.trim();
   backend.resetPeak();
-  const forwardSpread = await time(backend, forward);
+  const forwardSpread = await time(backend, forward, { budget });
   const forwardPeakMiB = backend.memory().peakBytes / 2 ** 20;
-  const forwardKernels = await timeEach(backend, forward);
+  const forwardKernels = await timeEach(backend, forward, undefined, budget);
 
   const dO = draw(backend, shape);
   await backend.submit();
@@ -65,9 +70,9 @@ export async function benchAttention(backend: WebgpuBackend, setting: Setting, c
     for (const gradient of pullback!([dO])) gradient.dispose();
     output!.dispose();
   };
-  const backwardSpread = await time(backend, backward, { prepare });
+  const backwardSpread = await time(backend, backward, { prepare, budget });
   const trainPeakMiB = backend.memory().peakBytes / 2 ** 20;
-  const backwardKernels = await timeEach(backend, backward, prepare);
+  const backwardKernels = await timeEach(backend, backward, prepare, budget);
   for (const tensor of [...inputs, dO]) tensor.dispose();
   backend.trim();
   return {

@@ -4,21 +4,20 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { webgpuBackend } from '@linattn/kernels-webgpu';
 import { failureOf, runConformance } from '@linattn/math/conformance';
-import { ablate } from './ablate.ts';
 import { benchAttention, type Result, type Setting } from './attention.ts';
 import { measureCeilings } from './ceilings.ts';
 import { openDawn } from './device.ts';
 import { benchMatmul } from './matmul.ts';
 import { measureOccupancy } from './occupancy.ts';
 import { attentionTable, withRates } from './table.ts';
-import { forceTiles, tryTiles } from './tiles.ts';
+import { tryVariants } from './variants.ts';
 
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
-  --do LIST     of: ceilings, conformance, occupancy, tiles, ablate, sweep, matmul (default: ceilings,sweep,matmul)
+  --do LIST     of: ceilings, conformance, occupancy, variants, sweep, matmul (default: ceilings,sweep,matmul)
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
-  --tiles LIST  tiles to force, e.g. 64=16.16.16.32.8.16 (D4, DP4, TV4, C, TY, TX)
+  --variants FILE what to try with --do variants: see variants.ts
   --widths LIST default 32,64,128
   --tokens LIST default 1024,4096,16384,65536
 `;
@@ -29,7 +28,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: '.' },
     do: { type: 'string', default: 'ceilings,sweep,matmul' },
     dawnFlags: { type: 'string', default: '' },
-    tiles: { type: 'string', default: '' },
+    variants: { type: 'string', default: 'variants.json' },
     widths: { type: 'string', default: '32,64,128' },
     tokens: { type: 'string', default: '1024,4096,16384,65536' },
     help: { type: 'boolean', default: false },
@@ -45,7 +44,6 @@ mkdirSync(values.out, { recursive: true });
 const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean));
 device.onuncapturederror = ({ error }) => console.log(error.message);
 const backend = await webgpuBackend({ device });
-forceTiles(values.tiles);
 const results: Record<string, unknown> = {
   device: backend.description,
   host: `${platform()} ${arch()}, ${cpus()[0]?.model}, Node ${process.version}`,
@@ -82,16 +80,12 @@ await run('conformance', async () => {
   console.log(`conformance: ${reports.length} cases, ${failed.length} failed`);
 });
 
-await run('tiles', async () => {
-  results.tiles = await tryTiles(backend);
+await run('variants', async () => {
+  results.variants = await tryVariants(backend, values.variants);
 });
 
 await run('occupancy', async () => {
   results.occupancy = await measureOccupancy(device);
-});
-
-await run('ablate', async () => {
-  results.ablate = await ablate(backend);
 });
 
 await run('sweep', async () => {

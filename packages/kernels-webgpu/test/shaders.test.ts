@@ -1,6 +1,6 @@
 import { linearAttention, matmul, scope, tensor, vjp } from '@linattn/math';
 import { describe, expect, test } from 'vitest';
-import { chooseChunkTile, chunkBytes } from '../src/attention/tiles.ts';
+import { chooseChunkTile, chooseStateTile, chunkBytes } from '../src/attention/tiles.ts';
 import { evaluate, specialize } from '../src/runtime/specialize.ts';
 import { open } from './adapter.ts';
 
@@ -34,22 +34,28 @@ fn main() {
 });
 
 describe('tiles', () => {
-  test.each([
-    [16_384, 256],
-    [32_768, 512],
-    [49_152, 512],
-  ])('%i bytes of workgroup memory hold every width up to %i', (bytes, most) => {
-    for (let width = 1; width <= most; width++) {
-      const tile = chooseChunkTile(width, width, bytes);
-      expect(chunkBytes(tile)).toBeLessThanOrEqual(bytes);
-      expect(4 * tile.D4).toBeGreaterThanOrEqual(width);
-      expect(tile.TY * tile.TX).toBeLessThanOrEqual(256);
-    }
-  });
-
-  test('widths that no workgroup memory holds are refused by name', () => {
-    expect(() => chooseChunkTile(8192, 64, 16_384)).toThrow(/headDim: 8192.*maxComputeWorkgroupStorageSize/);
-  });
+  test.each([true, false])(
+    'fit the workgroup memory and invocations that every device has (software: %s)',
+    (software) => {
+      for (let width = 1; width <= 512; width++) {
+        const tile = chooseChunkTile(width, software);
+        const { C, TY, TX, TV4, KP, KZ, KU } = tile;
+        expect(chunkBytes(tile)).toBeLessThanOrEqual(16_384);
+        expect(TY * TX).toBeLessThanOrEqual(256);
+        // Loads and products come out even, and all widths share chunks.
+        for (const work of [(C * KP) / 4, KP * TV4, KZ * TV4]) expect(work % (TY * TX)).toBe(0);
+        for (const steps of [KP, TX]) expect(steps % KU).toBe(0);
+        expect([C % (4 * TY), C % (4 * TX), C % KZ, KZ % TX, TV4 % TX]).toEqual([0, 0, 0, 0, 0]);
+        expect(C).toBe(chooseChunkTile(1, software).C);
+        const states = chooseStateTile(width, width, software);
+        const work = states.TY * states.TX;
+        expect([(states.C * states.M4) % work, (states.C * states.J4) % work, states.J4 % states.TX]).toEqual([
+          0, 0, 0,
+        ]);
+        expect(Math.max(states.TY, states.TX)).toBeLessThanOrEqual(states.C);
+      }
+    },
+  );
 });
 
 const probe = await open({ unroll: true });

@@ -7,7 +7,7 @@ import { chain, describe, phases, planeRoom, planesOf, reversed } from './call.t
 import coefficientsSource from './coefficients.wgsl?raw';
 import { a, Factors, one, plane, times, zero } from './factors.ts';
 import finishSource from './finish.wgsl?raw';
-import { chunks, statesOf } from './run.ts';
+import { chunkGroups, chunks, slabs, statesOf } from './run.ts';
 
 /** d(a, b, c), gathered from partial sums of pairs. */
 class CoefficientSums {
@@ -86,7 +86,7 @@ export const linearAttentionBackward =
     const sums = new CoefficientSums(gpu);
     // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
     const finished = order === 1 && radius === 0;
-    const forward = phases(attributes, ...call.tokens);
+    const forward = slabs(gpu, sizes, phases(attributes, ...call.tokens));
 
     for (const { feature, firstRow } of call.parts) {
       const scales = planes.part(feature);
@@ -105,15 +105,19 @@ export const linearAttentionBackward =
         omega: weights,
         o: finished ? times('b', 0) : plane(scales.hatQ),
       };
+      const count = forward.reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
+      const partial = first ? gpu.take('linearAttention sums', 2 * count) : undefined;
+      let at = 0;
       chain(gpu, forward, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
         const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
         const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
-        const extra = first ? 'sum' : 'none';
-        const target = { out: first ? dq : dq2!, accumulate, extra, aux: bq } as const;
-        const { partial, count } = chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
-        if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
+        const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
+        const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? { extra: 'none' as const }) };
+        chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
+        at += chunkGroups(gpu, sizes, range, width);
         gpu.give(segments.slots);
       });
+      if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
 
       // Keys and values, back to front.
       const scaledQ = { buffer: bq, factor: times(coefficient, scales.q) };

@@ -1,44 +1,63 @@
 // Turns what each segment adds into what it sees before itself: an exclusive prefix sum over the slots of a head, from the initial
-// state; the last slot gets the total, which also goes to `final` where one is wanted. A slot holds 1 + D rows: u, then D of S; of a
-// second-order part m, the rows of S lie elsewhere in the initial and final state (from firstRow on), and u is zero. There rows
+// state; the last slot gets the total, which also goes to `final` where one is wanted. Slots (run.wgsl) hold S by rows, then U, Z and
+// c; states hold rows [u, c], then [S, Z], of a second-order part m from firstRow on, where u and c are zero. There rows
 // (m, m') and (m', m) always act together: what goes into slots is their mean, so that gradients need but one of them.
-struct Params { slot: u32, segments: u32, known: u32, pairs: u32, columns: u32, stateRows: u32, firstRow: u32, hasInitial: u32, hasFinal: u32, hasU: u32, width: u32, isCarried: u32, isLast: u32 }
+struct Params { slot: u32, segments: u32, strideS: u32, pairs: u32, width: u32, valueWidth: u32, stateRows: u32, firstRow: u32, hasInitial: u32, hasFinal: u32, hasU: u32, isCarried: u32, isLast: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> slots: array<f32>;
 @group(0) @binding(2) var<storage, read> initial: array<f32>;
 @group(0) @binding(3) var<storage, read_write> total: array<f32>;
-
 @group(0) @binding(4) var<storage, read> carried: array<f32>;
+
+const AHEAD = 8u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
+  // @registers own
   let e = id.x;
   let pair = id.y;
   if (e >= p.slot) { return; }
-  let row = e / p.columns;
-  let inState = row > 0u || p.hasU == 1u;
-  let source = (pair * p.stateRows + select(p.firstRow + row - 1u, 0u, row == 0u)) * p.columns + e % p.columns;
+  // Row m of S (or Z, in its last column), or of u and c.
+  let deep = (p.width + 3u) / 4u * 4u;
+  let atU = deep * p.strideS;
+  let ofS = e < atU;
+  let ofU = !ofS && e < atU + p.strideS;
+  let ofZ = !ofS && !ofU && e < atU + p.strideS + deep;
+  let m = select(e - atU - p.strideS, e / p.strideS, ofS);
+  let column = select(p.valueWidth, select(e - atU, e % p.strideS, ofS), ofS || ofU);
+  let hasRow = select(p.hasU == 1u, m < p.width, ofS || ofZ);
+  let hasColumn = select(ofZ || e == p.slot - 4u, column < p.valueWidth, ofS || ofU);
+  let inState = hasRow && hasColumn;
+  let columns = p.valueWidth + 1u;
+  let source = (pair * p.stateRows + select(0u, p.firstRow + m, ofS || ofZ)) * columns + column;
   var sum = 0.0;
   var skew = 0.0;
   if (p.hasInitial == 1u && inState) {
-    let own = initial[source];
-    var other = own;
+    let given = initial[source];
+    var other = given;
     if (p.hasU == 0u) {
-      let m = (p.firstRow - 1u - p.width) / p.width;
-      let mirrored = 1u + p.width + (row - 1u) * p.width + m;
-      other = initial[(pair * p.stateRows + mirrored) * p.columns + e % p.columns];
+      let feature = (p.firstRow - 1u - p.width) / p.width;
+      let mirrored = 1u + p.width + m * p.width + feature;
+      other = initial[(pair * p.stateRows + mirrored) * columns + column];
     }
-    sum = 0.5 * (own + other);
-    skew = 0.5 * (own - other);
+    sum = 0.5 * (given + other);
+    skew = 0.5 * (given - other);
   }
   // After the first phase of a chain: the mean and what was added to it since.
   if (p.isCarried == 1u && inState) { sum = carried[source]; }
   let base = pair * (p.segments + 1u) * p.slot + e;
-  for (var s = 0u; s < p.segments; s++) {
-    // Nobody asked for the last segments' own sums: they may not have been computed.
-    let own = select(0.0, slots[base + s * p.slot], s < p.known);
-    slots[base + s * p.slot] = sum;
-    sum += own;
+  for (var first = 0u; first < p.segments; first += AHEAD) {
+    var own: array<f32, AHEAD>;
+    // All under way before the first is waited for.
+    // @unroll
+    for (var s = 0u; s < AHEAD; s++) { own[s] = slots[base + min(first + s, p.segments) * p.slot]; }
+    // @unroll
+    for (var s = 0u; s < AHEAD; s++) {
+      if (first + s < p.segments) {
+        slots[base + (first + s) * p.slot] = sum;
+        sum += own[s];
+      }
+    }
   }
   slots[base + p.segments * p.slot] = sum;
   if (p.hasFinal == 1u && inState) { total[source] = sum + select(0.0, skew, p.isLast == 1u); }

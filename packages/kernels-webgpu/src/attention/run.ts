@@ -7,7 +7,7 @@ import { type Factor, one } from './factors.ts';
 import prefixSource from './prefix.wgsl?raw';
 import runSource from './run.wgsl?raw';
 import statesSource from './states.wgsl?raw';
-import { type ChunkTile, chooseChunkTile, placesOf, softwareChunkTile } from './tiles.ts';
+import { type ChunkTile, chooseChunkTile, chooseStateTile, type StateTile } from './tiles.ts';
 
 /** Rows of tokens with what each is scaled by. */
 export interface Rows {
@@ -34,48 +34,63 @@ export interface Range {
   readonly reverse: boolean;
 }
 
-/** Where a slot holds the state of T(x, y, z): as it was written (y, z), or seen with y and z exchanged. */
-function layout({ width, valueWidth }: Sizes, exchanged: boolean) {
-  const row = valueWidth + 1;
+/** A slot of run.wgsl: S with its rows padded, U, Z and c; and the same seen with y and z exchanged (S transposed). */
+function layout({ width, valueWidth }: Sizes, exchanged = false) {
+  const [deep, strideS] = [width, valueWidth].map((size) => Math.ceil(size / 4) * 4);
+  const [atU, atZ] = [deep * strideS, (deep + 1) * strideS];
+  const atC = atZ + deep;
+  const slot = atC + 4;
   return exchanged
-    ? {
-        features: valueWidth,
-        columns: width,
-        strideM: 1,
-        strideJ: row,
-        atS: row,
-        atU: row + valueWidth,
-        atZ: 0,
-        atC: valueWidth,
-      }
-    : {
-        features: width,
-        columns: valueWidth,
-        strideM: row,
-        strideJ: 1,
-        atS: row,
-        atU: 0,
-        atZ: row + valueWidth,
-        atC: valueWidth,
-      };
+    ? { features: valueWidth, columns: width, strideS, atU: atZ, atZ: atU, atC, slot }
+    : { features: width, columns: valueWidth, strideS, atU, atZ, atC, slot };
 }
 
 /** Knobs that benchmarks turn; the defaults are what the package uses. */
 export interface Tuning {
-  /** Workgroups to cut a run into. */
+  /** Workgroups to cut a run into, for its states. */
   workgroups: number;
-  /** Replaces the choice of tiles. */
-  tile?: (features: number, columns: number) => ChunkTile | undefined;
-  /** Changes the chunk kernel's text; a change has a name, so that it is compiled apart. */
-  edit?: { readonly name: string; readonly change: (source: string) => string };
+  /** Bytes of chunks' states that exist at a time. */
+  slabBytes: number;
+  /** Change the choice of tiles. */
+  adjust?: (tile: ChunkTile) => ChunkTile;
+  adjustStates?: (tile: StateTile) => StateTile;
 }
 
-export const tuning: Tuning = { workgroups: 528 };
+export const tuning: Tuning = { workgroups: 528, slabBytes: 64 * 2 ** 20 };
 
-/** A run's segments, with the buffer of their states: [pair, segments + 1, slot]; the last slot of a pair is the total. */
+function chunkTile(gpu: Gpu, columns: number): ChunkTile {
+  const tile = chooseChunkTile(columns, gpu.software);
+  return tuning.adjust?.(tile) ?? tile;
+}
+
+/** Chunks along x of the grid at most. */
+const mostChunks = 32_768;
+
+/** Cuts causal runs into slabs, one after the other, so that the states of a slab's chunks stay within bounds (and in the cache). */
+export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[]): Range[] {
+  const { C } = chunkTile(gpu, sizes.valueWidth);
+  const chunkBytes = 4 * layout(sizes).slot * sizes.batch * sizes.heads;
+  const most = Math.max(1, Math.min(mostChunks, Math.floor(tuning.slabBytes / chunkBytes))) * C;
+  return ranges.flatMap((range) => {
+    const { causal, start, length } = range;
+    const parts = causal ? Math.ceil(length[0] / most) : 1;
+    const size = Math.ceil(length[0] / parts / C) * C;
+    return Array.from({ length: parts }, (_, i) => i * size)
+      .filter((at) => at < length[0])
+      .map((at) => {
+        if (parts === 1) return range;
+        const left = Math.min(size, length[0] - at);
+        return { ...range, start: [start[0] + at, start[1] + at], length: [left, left] } as const;
+      });
+  });
+}
+
+/** A run's segments, with the buffer of their states (run.wgsl). */
 export interface Segments {
   readonly segment: number;
   readonly count: number;
+  /** Where chunks' states begin in `slots`. */
+  readonly locals: number;
   readonly slots: Buffer;
 }
 
@@ -96,38 +111,43 @@ interface Mode {
   readonly accumulate: number;
   /** No feature or column is padding. */
   readonly full: number;
+  readonly exchanged: number;
+  /** Where this dispatch's partial sums begin. */
+  sumsAt: number;
 }
+
+const plain: Mode = { causal: 0, extra: 0, accumulate: 0, full: 0, exchanged: 0, sumsAt: 0 };
 
 /** Which of x, α, y, β, z, ω and out have a plane of factors: a bit each. */
 const planesMask = (factors: readonly Factor[]): number =>
   factors.reduce((mask, [, at], i) => mask | (at === 0 ? 0 : 1 << i), 0);
 
-const slotOf = ({ width, valueWidth }: Sizes): number => (1 + width) * (valueWidth + 1);
-
 function words(
   { heads }: Sizes,
   range: Range,
   side: 0 | 1,
-  { segment, count }: Omit<Segments, 'slots'>,
-  slot: number,
+  { segment, count, locals }: Omit<Segments, 'slots'>,
   at: ReturnType<typeof layout>,
+  chunk: number,
   { x, y, z, alpha = one, beta, omega, o = one }: Operands,
-  { causal, extra, accumulate, full }: Mode = { causal: 0, extra: 0, accumulate: 0, full: 0 },
+  { causal, extra, accumulate, full, exchanged, sumsAt }: Mode = plain,
 ): number[] {
+  const factors = [x?.factor ?? one, alpha, y.factor, beta, z.factor, omega, o];
   return [
     ...[...range.tokens, heads, segment],
     ...[...range.start, range.length[side], Number(range.reverse)],
-    ...[count, slot, at.strideM, at.strideJ],
-    ...[at.atS, at.atU, at.atZ, at.atC],
+    ...[count, at.slot, at.strideS, locals],
+    ...[at.atU, at.atZ, at.atC, chunk],
     ...[at.features, at.columns, causal, extra],
-    ...[x?.factor ?? one, alpha, y.factor, beta, z.factor, omega, o].flat(),
-    ...[accumulate, planesMask([x?.factor ?? one, alpha, y.factor, beta, z.factor, omega, o]), full],
+    ...factors.flat(),
+    ...[accumulate, planesMask(factors), full, exchanged],
+    sumsAt,
   ];
 }
 
 /** Cuts a run so that all heads together fill the device, in whole chunks. */
-function cut(pairs: number, tiles: number, length: number, chunk: number): { segment: number; count: number } {
-  const wanted = Math.max(1, Math.floor(tuning.workgroups / (pairs * tiles)));
+function cut(pairs: number, length: number, chunk: number): { segment: number; count: number } {
+  const wanted = Math.max(1, Math.floor(tuning.workgroups / pairs));
   const segment = Math.ceil(Math.ceil(length / wanted) / chunk) * chunk;
   return { segment, count: Math.ceil(length / segment) };
 }
@@ -144,7 +164,7 @@ export interface StateRows {
   readonly firstRow: number;
 }
 
-/** The states that every segment of a run begins with. The caller gives `slots` back. */
+/** The states that every segment of a run begins with, and of a causal run what every chunk adds. The caller gives `slots` back. */
 export function statesOf(
   gpu: Gpu,
   factors: Buffer,
@@ -154,28 +174,28 @@ export function statesOf(
   state: StateRows,
 ): Segments {
   const pairs = sizes.batch * sizes.heads;
-  const slot = slotOf(sizes);
-  const at = layout(sizes, false);
-  const extent = (size: number) =>
-    gpu.software ? 4 : Math.min(16, Math.max(4, 2 ** Math.ceil(Math.log2(Math.ceil(size / 4)))));
-  const [wide, deep] = [extent(at.columns), extent(at.features)];
-  const tiles = Math.ceil(at.columns / (4 * wide)) * Math.ceil(at.features / (4 * deep));
-  const segments = cut(pairs, 1, range.length[1], 32);
-  const slots = gpu.take('linearAttention states', pairs * (segments.count + 1) * slot);
-  // The last segment's own sum is part of the total only.
-  const total = !range.causal || state.final !== undefined;
-  const known = total ? segments.count : segments.count - 1;
-  if (known > 0) {
+  const at = layout(sizes);
+  const { causal } = range;
+  const { C } = chunkTile(gpu, sizes.valueWidth);
+  const chosen = chooseStateTile(at.features, at.columns, gpu.software);
+  const tile = tuning.adjustStates?.(chosen) ?? chosen;
+  const tiles = Math.ceil(at.columns / (4 * tile.J4)) * Math.ceil(at.features / (4 * tile.M4));
+  const cuts = cut(pairs, range.length[1], C);
+  const own = pairs * (cuts.count + 1);
+  const inner = causal ? pairs * cuts.count * (cuts.segment / C - 1) : 0;
+  const slots = gpu.take('linearAttention states', (own + inner) * at.slot);
+  const segments = { ...cuts, locals: own * at.slot, slots };
+  // A single chunk sees what came before, alone; its own sum is part of the total only.
+  if (!causal || state.final !== undefined || range.length[1] > C) {
     const { y, z } = operands;
-    const fixed: Constants = gpu.software
-      ? {}
-      : { PLANES: planesMask([one, one, y.factor, operands.beta, z.factor, operands.omega]) };
+    const planes = planesMask([one, one, y.factor, operands.beta, z.factor, operands.omega]);
+    const fixed: Constants = gpu.software ? {} : { PLANES: planes, EVERY: Number(causal) };
     const [vectorY, vectorZ] = [at.features, at.columns].map((size) => !gpu.software && size % 4 === 0);
     gpu.run(
       {
         name: `states${Number(vectorY)}${Number(vectorZ)}`,
         source: gpu.software ? statesOfAnyMode : statesSource,
-        constants: { C: 16, M4: deep, J4: wide, TY: 8, TX: Math.min(16, wide), ...fixed },
+        constants: { ...tile, ...fixed },
         declarations: [
           runSource,
           units(vectorY, 'XUnit'),
@@ -185,40 +205,32 @@ export function statesOf(
         ].join('\n'),
       },
       [factors, operands.y.buffer, operands.z.buffer, slots],
-      words(sizes, range, 1, segments, slot, at, operands),
-      [known, pairs, tiles],
+      words(sizes, range, 1, segments, at, C, operands, { ...plain, causal: Number(causal) }),
+      [cuts.count, pairs, tiles],
     );
   }
   gpu.run(
     { name: 'prefix', source: prefixSource, constants: {} },
     [slots, state.initial ?? gpu.nothing, state.final ?? gpu.scrap, state.carried ?? gpu.nothing],
     [
-      slot,
-      segments.count,
-      known,
-      pairs,
-      sizes.valueWidth + 1,
-      state.stateRows,
-      state.firstRow,
-      Number(state.initial !== undefined),
-      Number(state.final !== undefined),
-      Number(state.firstRow === 1),
-      sizes.width,
-      Number(state.carried !== undefined),
-      Number(state.last),
+      ...[at.slot, cuts.count, at.strideS, pairs],
+      ...[sizes.width, sizes.valueWidth, state.stateRows, state.firstRow],
+      ...[state.initial !== undefined, state.final !== undefined, state.firstRow === 1].map(Number),
+      ...[state.carried !== undefined, state.last].map(Number),
     ],
-    [Math.ceil(slot / 64), pairs],
+    [Math.ceil(at.slot / 64), pairs],
   );
-  return { ...segments, slots };
+  return segments;
 }
 
-const statesOfAnyMode = statesSource.replaceAll(/\bPLANES\b/g, 'p.planes');
+const statesOfAnyMode = statesSource.replaceAll(/\bPLANES\b/g, 'p.planes').replaceAll(/\bEVERY\b/g, 'p.causal');
 
 const chunkOfAnyMode = chunkSource
   .replaceAll(/\bCAUSAL\b/g, 'p.causal')
   .replaceAll(/\bEXTRA\b/g, 'p.extra')
   .replaceAll(/\bACC\b/g, 'p.accumulate')
   .replaceAll(/\bFULL\b/g, 'p.full')
+  .replaceAll(/\bXCH\b/g, 'p.exchanged')
   .replaceAll(/\bPLANES\b/g, 'p.planes');
 
 /** What is done with G = Σ P ω. */
@@ -233,12 +245,17 @@ export interface Target {
   readonly g?: Buffer;
   /** With `sum`: Σ aux · out is summed too. */
   readonly aux?: Buffer;
+  /** With `sum`: where partial sums go, [.., 2], and how many there are before. */
+  readonly sums?: { readonly partial: Buffer; readonly at: number };
 }
 
-/**
- * T for a run, from its segments' states (`exchanged`: with y and z exchanged). With `sum`, gives [workgroups, 2] partial sums, which the
- * caller gives back, and their number.
- */
+/** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
+export function chunkGroups(gpu: Gpu, { batch, heads }: Sizes, range: Range, columns: number): number {
+  const { C, TV4 } = chunkTile(gpu, columns);
+  return Math.ceil(range.length[0] / C) * batch * heads * Math.ceil(columns / (4 * TV4));
+}
+
+/** T for a run, from its segments' states (`exchanged`: with y and z exchanged). */
 export function chunks(
   gpu: Gpu,
   factors: Buffer,
@@ -248,59 +265,54 @@ export function chunks(
   segments: Segments,
   exchanged: boolean,
   target: Target,
-): { readonly partial?: Buffer; readonly count: number } {
+): void {
   const pairs = sizes.batch * sizes.heads;
   const at = layout(sizes, exchanged);
-  const limit = gpu.device.limits.maxComputeWorkgroupStorageSize;
-  const tile = gpu.software
-    ? softwareChunkTile(at.features)
-    : (tuning.tile?.(at.features, at.columns) ?? chooseChunkTile(at.features, at.columns, limit));
+  const tile = chunkTile(gpu, at.columns);
   const tiles = Math.ceil(at.columns / (4 * tile.TV4));
-  const { causal } = range;
-  // Without a mask rows are independent: they are cut anew.
-  const parts = causal ? segments : { ...cut(pairs, tiles, range.length[0], tile.C), count: segments.count };
-  const groups = causal ? segments.count : Math.ceil(range.length[0] / parts.segment);
-  const count = groups * pairs * tiles;
-  const partial = target.extra === 'sum' ? gpu.take('linearAttention sums', 2 * count) : undefined;
   const [vectorX, vectorZ] = [at.features, at.columns].map((size) => !gpu.software && size % 4 === 0);
   const mode: Mode = {
-    causal: Number(causal),
+    causal: Number(range.causal),
     extra: extras[target.extra],
     accumulate: Number(target.accumulate ?? false),
-    full: Number(at.features === 4 * tile.D4 && at.columns % (4 * tile.TV4) === 0),
+    full: Number(at.features % tile.KP === 0 && at.columns % (4 * tile.TV4) === 0),
+    exchanged: Number(exchanged),
+    sumsAt: target.sums?.at ?? 0,
   };
   const { x, alpha = one, y, beta, z, omega, o = one } = operands;
   const planes = planesMask([x.factor, alpha, y.factor, beta, z.factor, omega, o]);
+  const { causal, extra, accumulate, full } = mode;
   const fixed: Constants = gpu.software
     ? {}
-    : { CAUSAL: mode.causal, EXTRA: mode.extra, ACC: mode.accumulate, FULL: mode.full, PLANES: planes };
-  gpu.run(
-    {
-      name: `chunk${Number(vectorX)}${Number(vectorZ)}${tuning.edit?.name ?? ''}`,
-      source: gpu.software ? chunkOfAnyMode : (tuning.edit?.change(chunkSource) ?? chunkSource),
-      constants: { ...tile, ...placesOf(tile), ...fixed },
-      declarations: [
-        runSource,
-        units(vectorX, 'XUnit'),
-        units(vectorZ, 'ZUnit'),
-        fourOf('x', vectorX),
-        fourOf('y', vectorX),
-        ...['z', 'out', 'aux'].map((name) => fourOf(name, vectorZ)),
-        storeOf('out', vectorZ),
-      ].join('\n'),
-    },
-    [
-      factors,
-      operands.x.buffer,
-      operands.y.buffer,
-      operands.z.buffer,
-      segments.slots,
-      target.out,
-      target.g ?? partial ?? gpu.scrap,
-      target.aux ?? gpu.nothing,
-    ],
-    words(sizes, range, 0, parts, slotOf(sizes), at, operands, mode),
-    [groups, pairs, tiles],
-  );
-  return { partial, count };
+    : { CAUSAL: causal, EXTRA: extra, ACC: accumulate, FULL: full, XCH: mode.exchanged, PLANES: planes };
+  const program = {
+    name: `chunk${Number(vectorX)}${Number(vectorZ)}`,
+    source: gpu.software ? chunkOfAnyMode : chunkSource,
+    constants: { ...tile, ...fixed },
+    declarations: [
+      runSource,
+      units(vectorX, 'XUnit'),
+      units(vectorZ, 'ZUnit'),
+      fourOf('x', vectorX),
+      fourOf('y', vectorX),
+      ...['z', 'out', 'aux'].map((name) => fourOf(name, vectorZ)),
+      storeOf('out', vectorZ),
+    ].join('\n'),
+  };
+  const { slots } = segments;
+  const sums = target.g ?? target.sums?.partial ?? gpu.scrap;
+  const buffers = [factors, x.buffer, y.buffer, z.buffer, slots, target.out, sums, target.aux ?? gpu.nothing];
+  // Without a mask rows are independent: a grid that would be too large is cut. (Causal runs were: see slabs.)
+  const most = mostChunks * tile.C;
+  for (let start = 0; start < range.length[0]; start += most) {
+    const length = Math.min(most, range.length[0] - start);
+    const part = {
+      ...range,
+      start: [range.start[0] + start, range.start[1]],
+      length: [length, range.length[1]],
+    } as const;
+    const groups = Math.ceil(length / tile.C);
+    gpu.run(program, buffers, words(sizes, part, 0, segments, at, tile.C, operands, mode), [groups, pairs, tiles]);
+    mode.sumsAt += groups * pairs * tiles;
+  }
 }

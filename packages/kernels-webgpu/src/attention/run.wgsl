@@ -1,15 +1,17 @@
-// What the attention kernels share: a run of tokens of one side or both, forwards or backwards, and factors of rows.
+// What the attention kernels share: a run of tokens of one side or both, forwards or backwards, factors of rows, and slots of states.
 struct Params {
   tokens: vec2u,           // of the tensors that x, and y and z, are rows of
   heads: u32, segment: u32,
   start: vec2u, length: u32, reverse: u32,
-  segments: u32, slot: u32, strideM: u32, strideJ: u32,
-  atS: u32, atU: u32, atZ: u32, atC: u32,
+  // A slot holds S [features, strideS], then U, Z and c, in whole vec4s. Slots: [pair, segments + 1], then from `locals` on, what each
+  // chunk but a segment's first sees of its own segment: [pair, segments, chunks - 1].
+  segments: u32, slot: u32, strideS: u32, locals: u32,
+  atU: u32, atZ: u32, atC: u32, chunk: u32,
   features: u32, columns: u32, causal: u32, extra: u32,
   // Row factors as (coefficient, plane), 0 for none: of x, α, y, β, z, ω and out.
   fx: vec2u, fAlpha: vec2u, fy: vec2u, fBeta: vec2u, fz: vec2u, fOmega: vec2u, fo: vec2u,
-  accumulate: u32, planes: u32, full: u32,
-  zero: u32,   // 0, which the compiler cannot know: a loop up to BOUND + zero is not unrolled
+  accumulate: u32, planes: u32, full: u32, exchanged: u32,
+  sumsAt: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 // 1, a, b, c, 0, then planes of one number a row.
@@ -24,4 +26,12 @@ fn rowOf(side: u32, pair: u32, at: u32) -> u32 {
   let token = p.start[side] + select(at, p.length - 1u - at, p.reverse == 1u);
   return ((pair / p.heads) * p.tokens[side] + token) * p.heads + pair % p.heads;
 }
-
+// Place (row, column) of invocation t among `down` x `columns`: neighbours lie in blocks of 4 x 8, so that a subgroup reads few different
+// vec4s of a tile.
+fn placeOf(t: u32, down: u32, columns: u32) -> vec2u {
+  let wide = min(columns, 8u);
+  let high = min(down, 4u);
+  let block = t / (wide * high);
+  let across = columns / wide;
+  return vec2u((block / across) * high + (t / wide) % high, (block % across) * wide + t % wide);
+}

@@ -1,42 +1,42 @@
-// What each segment adds to the state: S = Σ y zᵀ, U = Σ β z, Z = Σ ω y, c = Σ β ω over its tokens, into its slot.
-// One workgroup a segment (x), head (y) and tile of 4 M4 x 4 J4 numbers of S (z).
+// What tokens add to the state: S = Σ y zᵀ, U = Σ β z, Z = Σ ω y, c = Σ β ω. One workgroup a segment (x), head (y) and tile of
+// 4 M4 x 4 J4 numbers of S (z) goes through its segment's tokens, C at a time. The segment's sum goes to its slot; EVERY: so does, after
+// every chunk but the last, what has come so far.
 @group(0) @binding(2) var<storage, read> y: array<XUnit>;
 @group(0) @binding(3) var<storage, read> z: array<ZUnit>;
-@group(0) @binding(4) var<storage, read_write> slots: array<f32>;
+@group(0) @binding(4) var<storage, read_write> slots: array<vec4f>;
 
 const NT = TY * TX;
 const SM = (M4 + TY - 1u) / TY;
 const RJ = J4 / TX;
-const YP = NT / M4;
-const ZP = NT / J4;
 const LY = C * M4 / NT;
 const LZ = C * J4 / NT;
 
 var<workgroup> yTile: array<vec4f, C * M4>;
 var<workgroup> zTile: array<vec4f, C * J4>;
-var<workgroup> parts: array<vec4f, NT>;
 var<workgroup> beta: array<f32, C>;
 var<workgroup> omega: array<f32, C>;
+var<workgroup> counts: array<f32, C>;
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers s yv zv fy fz sy sz
+  // @registers s yv zv fy fz sy sz us zs
   let pair = group.y;
-  let ty = t / TX;
-  let tx = t % TX;
+  let place = placeOf(t, TY, TX);
+  let ty = place.x;
+  let tx = place.y;
   let tilesJ = (p.columns + 4u * J4 - 1u) / (4u * J4);
   let m0 = 4u * M4 * (group.z / tilesJ);
   let j0 = 4u * J4 * (group.z % tilesJ);
   let first = group.x * p.segment;
   let last = min(first + p.segment, p.length);
-  let base = (pair * (p.segments + 1u) + group.x) * p.slot;
-  var s: array<vec4f, SM * 4u * RJ>;
-  var zSum = vec4f();
-  var uSum = vec4f();
-  var count = 0.0;
   let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
   let scaleY = factors[p.fy.x];
   let scaleZ = factors[p.fz.x];
+  var s: array<vec4f, SM * 4u * RJ>;
+  // U and Z in shares: of the tokens ty + TY n, and tx + TX n.
+  var us: array<vec4f, RJ>;
+  var zs: array<vec4f, SM>;
+  var count = 0.0;
 
   // Loads run one chunk ahead.
   // @block fetch
@@ -64,6 +64,53 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     if (t < rows) {
       if ((PLANES & 8u) != 0u) { own.x = factors[p.fBeta.y + row0 + t * step]; }
       if ((PLANES & 32u) != 0u) { own.y = factors[p.fOmega.y + row0 + t * step]; }
+    }
+  }
+  // @end
+  // The sums so far go to the slot at `to`.
+  // @block write
+  {
+    if (ty < M4) {
+      // @unroll
+      for (var m = 0u; m < SM; m++) {
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            let row = m0 + 4u * (ty + TY * m) + i;
+            let column = j0 + 4u * (tx + TX * j);
+            if (row < p.features && column < p.strideS) { slots[(to + row * p.strideS + column) / 4u] = s[(m * 4u + i) * RJ + j]; }
+          }
+        }
+      }
+    }
+    workgroupBarrier();
+    // @unroll
+    for (var j = 0u; j < RJ; j++) { zTile[ty * J4 + tx + TX * j] = us[j]; }
+    // @unroll
+    for (var m = 0u; m < SM; m++) {
+      if (ty + TY * m < M4) { yTile[tx * M4 + ty + TY * m] = zs[m]; }
+    }
+    if (t < C) { counts[t] = count; }
+    workgroupBarrier();
+    if (m0 == 0u) {
+      for (var e = t; e < J4; e += NT) {
+        var sum = zTile[e];
+        for (var i = 1u; i < TY; i++) { sum += zTile[i * J4 + e]; }
+        if (j0 + 4u * e < p.strideS) { slots[(to + p.atU + j0) / 4u + e] = sum; }
+      }
+    }
+    if (j0 == 0u) {
+      for (var e = NT - 1u - t; e < M4; e += NT) {
+        var sum = yTile[e];
+        for (var i = 1u; i < TX; i++) { sum += yTile[i * M4 + e]; }
+        if (m0 + 4u * e < p.features) { slots[(to + p.atZ + m0) / 4u + e] = sum; }
+      }
+    }
+    if (group.z == 0u && t == NT / 2u) {
+      var sum = counts[0];
+      for (var i = 1u; i < C; i++) { sum += counts[i]; }
+      slots[(to + p.atC) / 4u] = vec4f(sum, 0.0, 0.0, 0.0);
     }
   }
   // @end
@@ -98,6 +145,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       let found = select(vec2f(), coefficients * own, t < rows);
       beta[t] = found.x;
       omega[t] = found.y;
+      count += found.x * found.y;
     }
     workgroupBarrier();
     fetchAt = at + C;
@@ -105,85 +153,44 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       // @place fetch
     }
     if (ty < M4) {
-      for (var n = 0u; n < C; n++) {
-        var yv: array<vec4f, SM>;
-        var zv: array<vec4f, RJ>;
+      for (var k = 0u; k < C; k += KU) {
         // @unroll
-        for (var m = 0u; m < SM; m++) { yv[m] = yTile[n * M4 + ty + TY * m]; }
-        // @unroll
-        for (var j = 0u; j < RJ; j++) { zv[j] = zTile[n * J4 + tx + TX * j]; }
-        // @unroll
-        for (var m = 0u; m < SM; m++) {
+        for (var u = 0u; u < KU; u++) {
+          var yv: array<vec4f, SM>;
+          var zv: array<vec4f, RJ>;
           // @unroll
-          for (var i = 0u; i < 4u; i++) {
+          for (var m = 0u; m < SM; m++) { yv[m] = yTile[(k + u) * M4 + ty + TY * m]; }
+          // @unroll
+          for (var j = 0u; j < RJ; j++) { zv[j] = zTile[(k + u) * J4 + tx + TX * j]; }
+          // @unroll
+          for (var m = 0u; m < SM; m++) {
             // @unroll
-            for (var j = 0u; j < RJ; j++) { s[(m * 4u + i) * RJ + j] = fma(vec4f(yv[m][i]), zv[j], s[(m * 4u + i) * RJ + j]); }
-          }
-        }
-      }
-    }
-    if (j0 == 0u && t < YP * M4) {
-      for (var n = t / M4; n < C; n += YP) { zSum += omega[n] * yTile[n * M4 + t % M4]; }
-    }
-    if (m0 == 0u && t < ZP * J4) {
-      for (var n = t / J4; n < C; n += ZP) { uSum += beta[n] * zTile[n * J4 + t % J4]; }
-    }
-    if (group.z == 0u) {
-      for (var n = t; n < C; n += NT) { count += beta[n] * omega[n]; }
-    }
-  }
-
-  if (ty < M4) {
-    // @unroll
-    for (var m = 0u; m < SM; m++) {
-      // @unroll
-      for (var i = 0u; i < 4u; i++) {
-        // @unroll
-        for (var j = 0u; j < RJ; j++) {
-          let row = m0 + 4u * (ty + TY * m) + i;
-          let column = j0 + 4u * (tx + TX * j);
-          for (var k = 0u; k < 4u; k++) {
-            if (row < p.features && column + k < p.columns) {
-              slots[base + p.atS + row * p.strideM + (column + k) * p.strideJ] = s[(m * 4u + i) * RJ + j][k];
+            for (var i = 0u; i < 4u; i++) {
+              // @unroll
+              for (var j = 0u; j < RJ; j++) { s[(m * 4u + i) * RJ + j] = fma(vec4f(yv[m][i]), zv[j], s[(m * 4u + i) * RJ + j]); }
             }
           }
         }
       }
     }
-  }
-  if (j0 == 0u) {
-    parts[t] = zSum;
-    workgroupBarrier();
-    if (t < M4) {
-      var sum = vec4f();
-      for (var i = 0u; i < YP; i++) { sum += parts[i * M4 + t]; }
-      for (var k = 0u; k < 4u; k++) {
-        let row = m0 + 4u * t + k;
-        if (row < p.features) { slots[base + p.atZ + row * p.strideM] = sum[k]; }
+    if (m0 == 0u) {
+      for (var n = ty; n < C; n += TY) {
+        // @unroll
+        for (var j = 0u; j < RJ; j++) { us[j] += beta[n] * zTile[n * J4 + tx + TX * j]; }
       }
     }
-    workgroupBarrier();
-  }
-  if (m0 == 0u) {
-    parts[t] = uSum;
-    workgroupBarrier();
-    if (t < J4) {
-      var sum = vec4f();
-      for (var i = 0u; i < ZP; i++) { sum += parts[i * J4 + t]; }
-      for (var k = 0u; k < 4u; k++) {
-        let column = j0 + 4u * t + k;
-        if (column < p.columns) { slots[base + p.atU + column * p.strideJ] = sum[k]; }
+    if (j0 == 0u && ty < M4) {
+      for (var n = tx; n < C; n += TX) {
+        // @unroll
+        for (var m = 0u; m < SM; m++) { zs[m] += omega[n] * yTile[n * M4 + ty + TY * m]; }
       }
     }
-    workgroupBarrier();
-  }
-  if (group.z == 0u) {
-    parts[t] = vec4f(count);
-    workgroupBarrier();
-    if (t == 0u) {
-      var sum = 0.0;
-      for (var i = 0u; i < NT; i++) { sum += parts[i].x; }
-      slots[base + p.atC] = sum;
+    if (EVERY == 1u && (fetchAt - first) % p.chunk == 0u && fetchAt < last) {
+      let to = p.locals + ((pair * p.segments + group.x) * (p.segment / p.chunk - 1u) + (fetchAt - first) / p.chunk - 1u) * p.slot;
+      // @place write
     }
   }
+
+  let to = (pair * (p.segments + 1u) + group.x) * p.slot;
+  // @place write
 }
