@@ -2,6 +2,8 @@ import { LinattnError } from '@linattn/math';
 import { Command, CommanderError } from 'commander';
 import { doctorCommand } from './commands/doctor.ts';
 import { generateCommand } from './commands/generate.ts';
+import { reportCommand } from './commands/report.ts';
+import { reproduceCommand } from './commands/reproduce.ts';
 import { trainCommand } from './commands/train.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { InterruptedError, interruptedExitCode } from './interrupt.ts';
@@ -18,6 +20,8 @@ function buildProgram(exit: (code: number) => void): Command {
     .addCommand(trainCommand(exit))
     .addCommand(generateCommand(exit))
     .addCommand(verifyCommand(exit))
+    .addCommand(reproduceCommand())
+    .addCommand(reportCommand())
     .addCommand(doctorCommand())
     .showHelpAfterError('(linattn --help, or linattn COMMAND --help, lists what there is)');
   for (const command of [program, ...program.commands]) {

@@ -64,17 +64,22 @@ export class Terminal {
   }
 
   progress(progress: Progress): void {
+    this.advance(progress.done, `step ${String(progress.step).padEnd(6)}  `, describe(progress));
+  }
+
+  /** Moves the bar to a share in [0, 1], with `text` beside it; in plain lines the text comes after `place`. */
+  advance(done: number, place: string, text: string): void {
     if (this.#quiet) return;
-    if (this.isTTY) this.#moveBar(progress);
+    if (this.isTTY) this.#moveBar(done, text);
     else {
       const now = performance.now() / 1000;
       if (now - this.#lastPlain < plainInterval) return;
       this.#lastPlain = now;
-      this.line(`step ${String(progress.step).padEnd(6)}  ${describe(progress)}`);
+      this.line(place + text);
     }
   }
 
-  #moveBar(progress: Progress): void {
+  #moveBar(done: number, text: string): void {
     if (!this.#bars) {
       const { cyan, dim } = this.color;
       const width = 24;
@@ -92,7 +97,7 @@ export class Terminal {
       });
       this.#bar = this.#bars.create(1000, 0, { text: '' });
     }
-    this.#bar!.update(Math.round(progress.done * 1000), { text: describe(progress) });
+    this.#bar!.update(Math.round(done * 1000), { text });
   }
 
   /** Takes the bar away: on success and on every error. */

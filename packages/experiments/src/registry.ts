@@ -1,0 +1,13 @@
+import { ValueError } from '@linattn/math';
+import { dropoutMoments } from './dropout-moments/index.ts';
+import type { Experiment } from './frame/experiment.ts';
+import { numerics } from './numerics/index.ts';
+
+export const experiments: readonly Experiment[] = [dropoutMoments, numerics];
+
+/** @throws ValueError for a name that no experiment has. */
+export function findExperiment(name: string): Experiment {
+  const found = experiments.find((experiment) => experiment.name === name);
+  if (!found) throw new ValueError('experiment', name, experiments.map((experiment) => experiment.name).join(' | '));
+  return found;
+}

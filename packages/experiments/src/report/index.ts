@@ -1,0 +1,2 @@
+export { type ReportedSection, renderReport } from './page.ts';
+export { readSections } from './read.ts';
