@@ -1,0 +1,6 @@
+export { dispose, ready } from './backend.ts';
+export {
+  type LinearAttentionOptions,
+  linearAttention,
+  linearAttentionWithState,
+} from './linear-attention.ts';

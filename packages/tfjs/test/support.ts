@@ -1,0 +1,56 @@
+/// <reference types="node" />
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { sizeOf, type Tensor, tensor } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
+import * as tf from '@tensorflow/tfjs';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { expect } from 'vitest';
+
+// TensorFlow.js greets Node on its first tensor.
+tf.env().set('IS_TEST', true);
+setWasmPaths(join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')), '/'));
+
+export const frameworks = ['cpu', 'wasm'] as const;
+
+export async function use(framework: (typeof frameworks)[number]): Promise<void> {
+  expect(await tf.setBackend(framework)).toBe(true);
+  await tf.ready();
+}
+
+export const oracle = float64Backend();
+
+/** Numbers of a small generator, exact in float32. */
+export function numbers(count: number, seed: number): Float32Array {
+  let state = (seed * 2654435761 + 12345) >>> 0;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+export interface Drawn {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+export const draw = (shape: readonly number[], seed: number): Drawn => ({
+  shape,
+  values: numbers(sizeOf(shape), seed),
+});
+
+export const inFloat64 = ({ shape, values }: Drawn): Tensor => tensor(oracle, values, shape);
+
+export const inTensorFlow = <R extends tf.Rank = tf.Rank.R4>({ shape, values }: Drawn): tf.Tensor<R> =>
+  tf.tensor<R>(values, [...shape] as tf.ShapeMap[R]);
+
+/** ‖given - expected‖ / ‖expected‖; NaN anywhere makes it NaN. */
+export function relativeError(given: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(given.length).toBe(expected.length);
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    difference += (given[i] - expected[i]) ** 2;
+    size += expected[i] ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
