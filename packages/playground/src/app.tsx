@@ -1,6 +1,10 @@
+import { Train } from './train/train.tsx';
 import { Walk } from './walk/walk.tsx';
 
-const sections = [{ id: 'walk', title: 'Walk through it', view: Walk }] as const;
+const sections = [
+  { id: 'walk', title: 'Walk through it', view: Walk },
+  { id: 'train', title: 'Train it', view: Train },
+] as const;
 
 export function App() {
   return (

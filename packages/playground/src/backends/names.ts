@@ -1,0 +1,34 @@
+/** Where tensors can be computed, the fastest first. `auto` takes the first that fits. */
+export const backendLabels = {
+  webgpu: 'WebGPU',
+  wasm: 'WebAssembly',
+  'gpujs-webgpu': 'gpu.js on WebGPU',
+  'gpujs-webgl2': 'gpu.js on WebGL2',
+  'gpujs-webasm': 'gpu.js in WebAssembly',
+  'gpujs-cpu': 'gpu.js in JavaScript',
+  float64: 'float64 reference',
+} as const;
+
+export type BackendName = keyof typeof backendLabels;
+export const backendNames = Object.keys(backendLabels) as readonly BackendName[];
+
+/** What a backend is in this browser. */
+export interface BackendReport {
+  readonly name: BackendName;
+  readonly available: boolean;
+  /** `auto` may take it: it is no GPU that is emulated on the processor. */
+  readonly automatic: boolean;
+  /** The device, or why there is none. */
+  readonly detail: string;
+}
+
+/** The one that `auto` takes, and why not an earlier one. Undefined until some backend is known to work. */
+export function automaticChoice(
+  reports: readonly BackendReport[],
+): { readonly name: BackendName; readonly why: string } | undefined {
+  const at = reports.findIndex(({ automatic }) => automatic);
+  if (at < 0) return undefined;
+  const { name, detail } = reports[at];
+  const passed = reports.slice(0, at).map((report) => `${backendLabels[report.name]}: ${report.detail}.`);
+  return { name, why: [`${backendLabels[name]} (${detail}).`, ...passed].join(' ') };
+}

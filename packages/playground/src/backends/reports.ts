@@ -1,0 +1,19 @@
+import { signal } from '@preact/signals';
+import type { BackendReport } from './names.ts';
+
+/** What has been found out so far, the fastest backend first. */
+export const reports = signal<readonly BackendReport[]>([]);
+
+let asked = false;
+
+/** Starts to find out, once a page. */
+export function askForReports(): void {
+  if (asked) return;
+  asked = true;
+  const worker = new Worker(new URL('./detect.worker.ts', import.meta.url), { type: 'module' });
+  worker.onmessage = ({ data }: MessageEvent<BackendReport | 'done'>) => {
+    if (data === 'done') worker.terminate();
+    else reports.value = [...reports.peek(), data];
+  };
+  worker.onerror = () => worker.terminate();
+}

@@ -1,0 +1,38 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+interface ChartProps {
+  /** Draws the chart in a width; called again when the width or `data` changes. */
+  readonly draw: (width: number) => Element;
+  /** What is drawn. */
+  readonly data: readonly unknown[];
+  /** The chart in words. */
+  readonly label: string;
+}
+
+/** Shortest time between two drawings: a chart that grows must not keep the page busy. */
+const pauseMs = 200;
+
+/** A chart that follows its data and its width. */
+export function Chart({ draw, data, label }: ChartProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const drawn = useRef(0);
+  const [width, setWidth] = useState(0);
+
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry.contentRect.width)));
+    observer.observe(frame.current!);
+    return () => observer.disconnect();
+  }, []);
+
+  useEffect(() => {
+    if (width === 0) return undefined;
+    const wait = Math.max(0, drawn.current + pauseMs - performance.now());
+    const timer = setTimeout(() => {
+      frame.current?.replaceChildren(draw(width));
+      drawn.current = performance.now();
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [width, ...data]);
+
+  return <div class="chart" role="img" aria-label={label} ref={frame} />;
+}
