@@ -1,0 +1,159 @@
+import { type Backend, LinattnError, random, reshape, scope, slice, type Tensor, vjp } from '@linattn/math';
+import { type Meter, meter } from './meter.ts';
+import type { Method } from './methods/index.ts';
+
+export interface LayerShape {
+  readonly batch: number;
+  readonly heads: number;
+  readonly tokens: number;
+  readonly headDim: number;
+}
+
+export interface Measured {
+  /** Median over `runs`, the first (which warms up) apart unless there is no other. */
+  readonly seconds: number;
+  readonly runs: number;
+  /** Most bytes that tensors held at once, inputs and results included. */
+  readonly peakBytes: number;
+  /** Numbers held for backward; in `both` only. */
+  readonly savedElements?: number;
+}
+
+/** Why there is no number: over the budget of memory or time, or the backend cannot. */
+export interface Missing {
+  readonly missing: 'memory' | 'time' | 'backend';
+  readonly reason: string;
+}
+
+export type Pass = 'forward' | 'both';
+export type Outcome = Measured | Missing;
+export type Point = Readonly<Record<Pass, Outcome>>;
+
+export const isMissing = (outcome: Outcome): outcome is Missing => 'missing' in outcome;
+
+export interface MeasureOptions {
+  readonly method: Method;
+  readonly shape: LayerShape;
+  readonly seed: number;
+  readonly memoryBudget: number;
+  /** Seconds that one pass may take. */
+  readonly timeLimit: number;
+  /** The same method at a smaller size. */
+  readonly before?: { readonly shape: LayerShape; readonly point: Point };
+  readonly report?: (share: number, text: string) => void;
+}
+
+/** Times a method's forward pass, and forward and backward together, and counts what they hold. */
+export async function measurePoint(backend: Backend, options: MeasureOptions): Promise<Point> {
+  const metered = meter(backend, options.memoryBudget);
+  const outcomes: Partial<Record<Pass, Outcome>> = {};
+  for (const [i, pass] of (['forward', 'both'] as const).entries()) {
+    options.report?.(i / 2, pass === 'both' ? 'forward and backward' : pass);
+    outcomes[pass] = foreseen(pass, options) ?? (await measurePass(metered, pass, options));
+  }
+  return outcomes as Point;
+}
+
+/** What the smaller size lets expect, where it need not be tried. */
+function foreseen(pass: Pass, { method, shape, timeLimit, before }: MeasureOptions): Missing | undefined {
+  if (!before) return undefined;
+  const smaller = before.point[pass];
+  if (isMissing(smaller)) {
+    // A larger one cannot do better; what the backend cannot do is worth its own words.
+    return smaller.missing === 'backend'
+      ? undefined
+      : { ...smaller, reason: `as at the size before: ${smaller.reason.replace(/^as at the size before: /, '')}` };
+  }
+  const growth = method.work(shape.tokens, shape.headDim) / method.work(before.shape.tokens, before.shape.headDim);
+  const seconds = smaller.seconds * growth;
+  if (seconds <= timeLimit) return undefined;
+  return { missing: 'time', reason: `about ${Math.round(seconds)} s foreseen, over the limit of ${timeLimit} s` };
+}
+
+/** Runs beyond the first end after this many, or after this many seconds. */
+const most = { runs: 5, seconds: 3 };
+
+async function measurePass(metered: Meter, pass: Pass, options: MeasureOptions): Promise<Outcome> {
+  const { method, shape, seed, timeLimit } = options;
+  const { backend } = metered;
+  let inputs: Tensor[] = [];
+  try {
+    inputs = drawInputs(backend, shape, seed);
+    const run = () => (pass === 'forward' ? runForward(method, inputs) : runBoth(method, inputs));
+    metered.reset();
+    const first = await timed(run);
+    const { peakBytes } = metered;
+    const times: number[] = [];
+    let spent = 0;
+    while (times.length < most.runs && spent < Math.min(most.seconds, timeLimit) && first.seconds + spent < timeLimit) {
+      const { seconds } = await timed(run);
+      times.push(seconds);
+      spent += seconds;
+    }
+    return {
+      seconds: median(times.length > 0 ? times : [first.seconds]),
+      runs: times.length,
+      peakBytes,
+      ...(first.savedElements !== undefined && { savedElements: first.savedElements }),
+    };
+  } catch (error) {
+    if (!(error instanceof LinattnError)) throw error;
+    const missing = ['MEMORY_BUDGET', 'OUT_OF_MEMORY'].includes(error.code) ? 'memory' : 'backend';
+    return { missing, reason: error.message };
+  } finally {
+    for (const input of inputs) input.dispose();
+  }
+}
+
+/** q, k, v, and the gradient that flows into o. */
+const drawInputs = (backend: Backend, { batch, tokens, heads, headDim }: LayerShape, seed: number): Tensor[] =>
+  scope(() =>
+    [0, 1, 2, 3].map((stream) =>
+      random(backend, {
+        shape: [batch, tokens, heads, headDim],
+        distribution: 'normal',
+        key: [seed, 0],
+        stream: [stream, 0],
+      }),
+    ),
+  );
+
+interface Run {
+  /** One number of each result: reading it waits for the work. */
+  readonly probes: readonly Tensor[];
+  readonly savedElements?: number;
+}
+
+const probe = (x: Tensor): Tensor => slice(reshape(x, [x.size]), 0, x.size - 1, x.size);
+
+function runForward({ attend }: Method, [q, k, v]: readonly Tensor[]): Run {
+  return scope(() => ({ probes: [probe(attend(q, k, v))] }));
+}
+
+function runBoth({ attend }: Method, [q, k, v, dO]: readonly Tensor[]): Run {
+  return scope(() => {
+    const { savedElements, pullback } = vjp(() => [attend(q, k, v)], [q, k, v]);
+    const saved = savedElements();
+    const gradients = pullback([dO]);
+    const probes = gradients.map(probe);
+    for (const gradient of gradients) gradient.dispose();
+    return { probes, savedElements: saved };
+  });
+}
+
+async function timed(run: () => Run): Promise<{ seconds: number; savedElements?: number }> {
+  const start = performance.now();
+  const { probes, savedElements } = run();
+  try {
+    for (const each of probes) await each.read();
+  } finally {
+    for (const each of probes) each.dispose();
+  }
+  return { seconds: (performance.now() - start) / 1000, savedElements };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((x, y) => x - y);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,120 @@
+import { linearAttention, random, scope, type Tensor, vjp } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
+import { softmaxAttention } from '@linattn/math/network';
+import { describe, expect, test } from 'vitest';
+import { relativeError } from '../src/numerics/inputs.ts';
+import { fitSlope } from '../src/scaling/fit.ts';
+import { isMissing, type Measured, type Missing, measurePoint } from '../src/scaling/measure.ts';
+import { MemoryBudgetError, meter } from '../src/scaling/meter.ts';
+import { fullSoftmaxAttention } from '../src/scaling/methods/full-softmax.ts';
+import { methods } from '../src/scaling/methods/index.ts';
+import { separatedAttention } from '../src/scaling/methods/separation.ts';
+
+type Attend = (q: Tensor, k: Tensor, v: Tensor) => Tensor;
+const linear: Attend = (q, k, v) => linearAttention(q, k, v, { normalize: 'l2' }).output;
+
+/** Output and gradients under a random dO, and numbers saved for backward. */
+async function runMethod(attend: Attend, shape: readonly number[]) {
+  const backend = float64Backend();
+  const [q, k, v, dO] = [0, 1, 2, 3].map((stream) =>
+    random(backend, { shape, distribution: 'normal', key: [7, 0], stream: [stream, 0] }),
+  );
+  const { outputs, pullback, savedElements } = vjp(() => [attend(q, k, v)], [q, k, v]);
+  const saved = savedElements([q, k, v]);
+  const tensors = [...outputs, ...pullback([dO])];
+  const numbers = await Promise.all(tensors.map((each) => each.read()));
+  for (const each of [...tensors, q, k, v, dO]) each.dispose();
+  return { numbers, saved, left: backend.memory().buffers };
+}
+
+// Runs of 32 tokens and blocks of 128 rows: shorter, just so, and ragged.
+describe.for([5, 32, 77, 130])('%i tokens', (tokens) => {
+  test.for([
+    ['kernel separation', separatedAttention, linear],
+    ['full softmax', fullSoftmaxAttention, (q: Tensor, k: Tensor, v: Tensor) => softmaxAttention(q, k, v)],
+  ] as const)('%s: output and gradients are those of the fast form', async ([, baseline, fast]) => {
+    const shape = [2, tokens, 2, 5];
+    const [found, truth] = [await runMethod(baseline, shape), await runMethod(fast, shape)];
+    const errors = found.numbers.map((numbers, i) => relativeError(numbers, truth.numbers[i]));
+    expect(Math.max(...errors)).toBeLessThan(1e-10);
+    expect(found.left).toBe(0);
+  });
+});
+
+test('the baselines save what autodiff saves: the running sums of every position, the weights of every pair', async () => {
+  const [tokens, width, rows] = [64, 16, 4];
+  const { saved } = await runMethod(separatedAttention, [2, tokens, 2, width]);
+  const sums = rows * tokens * (width + 1) ** 2;
+  expect(saved).toBeGreaterThan(sums);
+  expect(saved).toBeLessThan(1.6 * sums);
+  const softmax = await runMethod(fullSoftmaxAttention, [2, 256, 2, 4]);
+  expect(softmax.saved).toBeGreaterThan(rows * 256 ** 2);
+  expect(softmax.saved).toBeLessThan(1.1 * rows * 256 ** 2);
+});
+
+test('the meter counts the peak, and refuses what would go over the budget', () => {
+  const inner = float64Backend();
+  const metered = meter(inner, 10_000);
+  const draw = (size: number) =>
+    random(metered.backend, { shape: [size], distribution: 'normal', key: [1, 0], stream: [0, 0] });
+  scope(() => {
+    draw(500);
+    draw(500);
+  });
+  const kept = draw(100);
+  expect(metered.peakBytes).toBe(8000);
+  metered.reset();
+  expect(metered.peakBytes).toBe(800);
+  expect(() => draw(2000)).toThrow(MemoryBudgetError);
+  expect(inner.memory().bytes).toBe(800);
+  kept.dispose();
+});
+
+test('a method over budget is marked, and so is the size after it; one over the time limit is foreseen', async () => {
+  const backend = float64Backend();
+  const full = methods.find(({ name }) => name === 'softmax, full')!;
+  const measure = (tokens: number, options: { memoryBudget?: number; timeLimit?: number; before?: never } = {}) =>
+    measurePoint(backend, {
+      method: full,
+      shape: { batch: 1, heads: 1, tokens, headDim: 4 },
+      seed: 1,
+      memoryBudget: 2 ** 30,
+      timeLimit: 60,
+      ...options,
+    });
+  const shape = { batch: 1, heads: 1, tokens: 128, headDim: 4 };
+  const point = await measure(128);
+  expect(isMissing(point.both)).toBe(false);
+  expect((point.both as Measured).peakBytes).toBeGreaterThan(2 * 8 * 128 ** 2);
+  expect((point.both as Measured).savedElements).toBeGreaterThan(128 ** 2);
+  const over = await measure(128, { memoryBudget: 8 * 128 ** 2 });
+  expect(over.both).toMatchObject({ missing: 'memory', reason: expect.stringContaining('over the budget of 131072') });
+  const next = await measurePoint(backend, {
+    method: full,
+    shape: { ...shape, tokens: 256 },
+    seed: 1,
+    memoryBudget: 2 ** 30,
+    timeLimit: 60,
+    before: { shape, point: over },
+  });
+  expect((next.both as Missing).reason).toMatch(/^as at the size before: /);
+  const slow = await measurePoint(backend, {
+    method: full,
+    shape: { ...shape, tokens: 12_800 },
+    seed: 1,
+    memoryBudget: 2 ** 40,
+    timeLimit: (point.forward as Measured).seconds * 9000,
+    before: { shape, point },
+  });
+  expect(slow.forward).toMatchObject({ missing: 'time' });
+  expect(backend.memory().buffers).toBe(0);
+});
+
+test('slopes of powers are their exponents, from the larger sizes', () => {
+  const points = [1, 2, 4, 8, 16, 32].map((x) => ({ x, y: 3 * x ** 1.5 }));
+  expect(fitSlope(points)).toMatchObject({ from: 8, to: 32, points: 3 });
+  expect(fitSlope(points)!.slope).toBeCloseTo(1.5, 12);
+  // What every call costs does not show.
+  expect(fitSlope(points.map(({ x, y }) => ({ x, y: y + (x < 8 ? 100 : 0) })))!.slope).toBeCloseTo(1.5, 12);
+  expect(fitSlope(points.slice(0, 2))).toBeUndefined();
+});
