@@ -90,7 +90,7 @@ async function loadDawn(): Promise<Dawn> {
   try {
     // Not a literal, so that bundlers for the web leave it alone.
     const name = 'webgpu';
-    return (await import(/* @vite-ignore */ name)) as Dawn;
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as Dawn;
   } catch (cause) {
     throw new DeviceError('Node has no WebGPU of its own: install the optional package "webgpu" (npm install webgpu)', {
       cause,
