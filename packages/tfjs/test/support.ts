@@ -8,7 +8,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { expect } from 'vitest';
 
 // TensorFlow.js greets Node on its first tensor.
-tf.env().set('IS_TEST', true);
+tf.env().set('PROD', true);
 setWasmPaths(join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')), '/'));
 
 export const frameworks = ['cpu', 'wasm'] as const;
