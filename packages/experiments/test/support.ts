@@ -31,11 +31,15 @@ export interface SilentHost extends Host {
   readonly shares: number[];
 }
 
-/** A host that says nothing and remembers what it was told; `stopAfter` measurements it stops the run. */
-export function silentHost({ stopAfter = Number.POSITIVE_INFINITY } = {}): SilentHost {
+/** A host that says nothing and remembers what it was told; it stops the run after so many backends, or pauses. */
+export function silentHost({
+  stopAfter = Number.POSITIVE_INFINITY,
+  pauses = Number.POSITIVE_INFINITY,
+} = {}): SilentHost {
   const lines: string[] = [];
   const shares: number[] = [];
   let opened = 0;
+  let paused = 0;
   return {
     lines,
     shares,
@@ -46,7 +50,7 @@ export function silentHost({ stopAfter = Number.POSITIVE_INFINITY } = {}): Silen
     },
     loadText: async () => someText(),
     pause: async () => {
-      if (opened >= stopAfter) throw new Error('stopped');
+      if (opened >= stopAfter || ++paused > pauses) throw new Error('stopped');
     },
     progress: ({ done }) => shares.push(done),
     line: (text) => lines.push(text),

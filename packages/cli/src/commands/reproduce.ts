@@ -1,8 +1,8 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Host, Overrides, Scale } from '@linattn/experiments';
 import { Command, Option } from 'commander';
 import { backendNames, openBackend } from '../backends.ts';
-import { bytesTokenizer } from '../data/tokenizer.ts';
+import { loadTokenizer } from '../data/tokenizer.ts';
 import { withFile } from '../errors.ts';
 import { Interrupt, InterruptedError } from '../interrupt.ts';
 import * as parse from '../options.ts';
@@ -21,6 +21,7 @@ interface ReproduceOptions {
   readonly memoryBudget?: number;
   readonly timeLimit?: number;
   readonly data?: string;
+  readonly tokenizer?: string;
   readonly seed?: number;
   readonly overwrite?: boolean;
   readonly quiet?: boolean;
@@ -51,6 +52,7 @@ export function reproduceCommand(): Command {
       option('--time-limit <seconds>', 'figures 1 and 2: longer runs are left out, and said so', parse.positive),
     )
     .option('--data <name|file>', 'figure-3: stories, tinystories, tinystories-train, or a text file')
+    .option('--tokenizer <bytes|file>', 'figure-3: bytes, or a Hugging Face tokenizer.json')
     .addOption(option('--seed <n>', 'of everything that is drawn', parse.integer))
     .option('--overwrite', 'throw former measurements away')
     .option('-q, --quiet', 'say nothing');
@@ -62,8 +64,9 @@ export function reproduceCommand(): Command {
 async function reproduce(name: string, options: ReproduceOptions, command: Command): Promise<void> {
   const { findExperiment, runExperiment } = await import('@linattn/experiments');
   const experiment = findExperiment(name);
-  const { scale, out, backend, threads, memoryBudget, timeLimit, data, seed, overwrite } = options;
-  const overrides: Overrides = { memoryBudget, timeLimit, data, seed };
+  const { scale, out, backend, threads, memoryBudget, timeLimit, seed, overwrite } = options;
+  const [data, tokenizer] = [options.data, options.tokenizer].map((file) => file && basename(file));
+  const overrides: Overrides = { memoryBudget, timeLimit, data, tokenizer, seed };
   const terminal = new Terminal(process.stdout, { quiet: options.quiet });
   using interrupt = new Interrupt(() =>
     terminal.line(terminal.color.yellow('stopping after this measurement; Ctrl-C again to stop at once')),
@@ -72,7 +75,7 @@ async function reproduce(name: string, options: ReproduceOptions, command: Comma
   const first = await openBackend(backend, { threads });
   const backendName = first.name;
   await first.dispose();
-  const host = hostOf(terminal, interrupt, backendName, () => openBackend(backend, { threads }));
+  const host = hostOf(terminal, interrupt, options, backendName);
   try {
     const result = await withFile('--out', out, () =>
       runExperiment(experiment, { scale, out, host, command: describeCommand(name, command), overrides, overwrite }),
@@ -89,19 +92,32 @@ async function reproduce(name: string, options: ReproduceOptions, command: Comma
   }
 }
 
-function hostOf(terminal: Terminal, interrupt: Interrupt, backendName: string, open: Host['openBackend']): Host {
+/** Most text that is read. */
+const dataLimit = 256 * 2 ** 20;
+
+function hostOf(terminal: Terminal, interrupt: Interrupt, options: ReproduceOptions, backendName: string): Host {
   const pause = async () => {
     await interrupt.yield();
     if (interrupt.requested) throw new InterruptedError();
   };
+  // Experiments know files by their names alone, so that no result holds a path.
+  const files = new Map([options.data, options.tokenizer].flatMap((file) => (file ? [[basename(file), file]] : [])));
   return {
     backendName,
-    openBackend: open,
+    openBackend: () => openBackend(options.backend, { threads: options.threads }),
     pause,
-    loadText: async (data) => {
-      const settings = { data, validationShare: 0.05, dataLimit: 64 * 2 ** 20, stories: 4000, seed: 1 };
-      const corpus = await loadCorpus(settings, bytesTokenizer, { signal: interrupt.signal, pause });
-      return { ...corpus, vocabSize: Math.ceil(bytesTokenizer.vocabSize / 8) * 8 };
+    loadText: async (name, tokenizerName) => {
+      const data = files.get(name) ?? name;
+      const tokenizer = await loadTokenizer(files.get(tokenizerName) ?? tokenizerName);
+      const settings = { data, validationShare: 0.05, dataLimit, stories: 4000, seed: 1 };
+      const corpus = await loadCorpus(settings, tokenizer, {
+        signal: interrupt.signal,
+        pause,
+        onStatus: (text) => terminal.status(text),
+      });
+      terminal.clearStatus();
+      const description = corpus.description.replace(data, name);
+      return { ...corpus, description, vocabSize: Math.ceil(tokenizer.vocabSize / 8) * 8 };
     },
     progress: ({ done, secondsLeft, text }) => {
       terminal.advance(done, `${formatPercent(done).padStart(4)}  `, `${text}  ${formatClock(secondsLeft)} left`);
@@ -118,7 +134,7 @@ function describeCommand(name: string, command: Command): string {
     if (hidden.has(attribute) || (command.getOptionValueSource(attribute) !== 'cli' && attribute !== 'scale'))
       return [];
     const value = String(command.getOptionValue(attribute));
-    return [each.long!, attribute === 'data' ? value.split(/[\\/]/).at(-1)! : value];
+    return [each.long!, ['data', 'tokenizer'].includes(attribute) ? basename(value) : value];
   });
   return ['linattn', 'reproduce', name, ...words].join(' ');
 }

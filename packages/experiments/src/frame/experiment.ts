@@ -23,8 +23,8 @@ export interface Host {
   readonly backendName: string;
   /** A fresh backend, the caller's to dispose. */
   openBackend(): Promise<Backend>;
-  /** A text by name or file, as bytes. */
-  loadText(name: string): Promise<Text>;
+  /** A text by name or file, as tokens of `bytes` or of a tokenizer.json. */
+  loadText(name: string, tokenizer: string): Promise<Text>;
   /** Lets signals be seen; throws to stop. Experiments call it between short pieces of work. */
   pause(): Promise<void>;
   /** Where the run stands; `done` in [0, 1]. */
@@ -67,6 +67,8 @@ export interface Overrides {
   readonly timeLimit?: number;
   /** A text, by name or file. */
   readonly data?: string;
+  /** `bytes`, or a tokenizer.json. */
+  readonly tokenizer?: string;
 }
 
 export interface Settings extends Overrides {

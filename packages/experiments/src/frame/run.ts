@@ -99,7 +99,7 @@ async function measureAll(
     const began = performance.now();
     const value = await task.run({
       openBackend: () => host.openBackend(),
-      loadText: (name) => host.loadText(name),
+      loadText: (name, tokenizer) => host.loadText(name, tokenizer),
       pause: () => host.pause(),
       folder: join(folder, 'work', task.key.replaceAll(/[^\w.-]+/g, '_')),
       report,
