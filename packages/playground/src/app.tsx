@@ -1,9 +1,11 @@
+import { Measure } from './measure/measure.tsx';
 import { Train } from './train/train.tsx';
 import { Walk } from './walk/walk.tsx';
 
 const sections = [
   { id: 'walk', title: 'Walk through it', view: Walk },
   { id: 'train', title: 'Train it', view: Train },
+  { id: 'measure', title: 'Measure it', view: Measure },
 ] as const;
 
 export function App() {

@@ -26,6 +26,7 @@ export function LossChart({ losses, samples, entropy, planned }: LossChartProps)
           height: Math.round(Math.min(340, Math.max(220, 0.45 * width))),
           marginLeft: 44,
           marginRight: 16,
+          marginBottom: 46,
           style: {
             background: 'none',
             color: 'var(--soft)',
@@ -33,7 +34,12 @@ export function LossChart({ losses, samples, entropy, planned }: LossChartProps)
             fontSize: '13px',
             overflow: 'visible',
           },
-          x: { label: 'step', domain: [0, Math.max(planned, newest?.step ?? 0)], ticks: Math.max(3, width / 110) },
+          x: {
+            label: 'step',
+            labelOffset: 42,
+            domain: [0, Math.max(planned, newest?.step ?? 0)],
+            ticks: Math.max(3, width / 110),
+          },
           y: { label: 'loss, nats a byte', domain: [0, Math.max(6, losses[0]?.loss ?? 0)], grid: true, ticks: 6 },
           marks: [
             Plot.ruleY([entropy], { stroke: 'var(--soft)', strokeDasharray: '3 4' }),

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import type { BackendName } from '../backends/names.ts';
 import type { BackendChoice } from '../backends/select.tsx';
+import { download } from '../ui/download.ts';
 import type { TextFile } from './corpus.ts';
 import type { Command, Generation, LossPoint, Ready, Report } from './protocol.ts';
 import { defaultSettings, type TrainSettings } from './settings.ts';
@@ -182,14 +183,4 @@ function merged(points: readonly LossPoint[]): readonly LossPoint[] {
     const pair = points.slice(2 * i, 2 * i + 2);
     return { step: pair.at(-1)!.step, loss: pair.reduce((sum, { loss }) => sum + loss, 0) / pair.length };
   });
-}
-
-/** Hands the visitor a file. */
-export function download(name: string, content: BlobPart | Uint8Array): void {
-  const url = URL.createObjectURL(new Blob([content as BlobPart]));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -1,0 +1,108 @@
+import * as Plot from '@observablehq/plot';
+import { formatBytes, formatCount, formatDuration } from '../ui/format.ts';
+import { type Method, methodNames, methods, type Plan } from './plan.ts';
+import type { Quantity, Series } from './series.ts';
+
+/** Colours as CSS has them: variables on the page, plain ones in a file. */
+export interface Palette {
+  readonly ink: string;
+  readonly soft: string;
+  readonly blue: string;
+  readonly orange: string;
+}
+
+export const pagePalette: Palette = {
+  ink: 'var(--ink)',
+  soft: 'var(--soft)',
+  blue: 'var(--blue)',
+  orange: 'var(--orange)',
+};
+
+export const filePalette: Palette = { ink: '#24221e', soft: '#5f5b53', blue: '#2d6a8f', orange: '#a4551f' };
+
+interface Look {
+  readonly colour: 'blue' | 'orange';
+  readonly dash?: string;
+  readonly symbol: Plot.SymbolType;
+}
+
+/** Blue is linear, orange is softmax; dashes are the ones that write down more. */
+export const looks: Readonly<Record<Method, Look>> = {
+  linear: { colour: 'blue', symbol: 'circle' },
+  separation: { colour: 'blue', dash: '5 4', symbol: 'square' },
+  tiled: { colour: 'orange', symbol: 'triangle' },
+  full: { colour: 'orange', dash: '5 4', symbol: 'diamond' },
+};
+
+const titles: Readonly<Record<Quantity, string>> = { seconds: 'time', peakBytes: 'memory in tensors' };
+
+/** A log-log chart of one quantity; × where a method ran out of memory, ○ where it was stopped for time. */
+export function logChart(
+  { points, endings }: Series,
+  quantity: Quantity,
+  plan: Plan,
+  width: number,
+  palette: Palette,
+): SVGSVGElement | HTMLElement {
+  const format = quantity === 'seconds' ? formatDuration : formatBytes;
+  const shown = [...points, ...endings];
+  const ticks = decades(
+    shown.map(({ y }) => y),
+    quantity === 'seconds' ? 10 : 16,
+  );
+  const xs = [...new Set(shown.map(({ x }) => x))].sort((a, b) => a - b);
+  const every = Math.ceil(xs.length / Math.max(2, Math.floor(width / 70)));
+  return Plot.plot({
+    width,
+    height: Math.round(Math.min(360, Math.max(260, 0.72 * width))),
+    marginLeft: 66,
+    marginRight: 18,
+    marginTop: 28,
+    marginBottom: 46,
+    style: {
+      background: 'none',
+      color: palette.soft,
+      fontFamily: 'system-ui, sans-serif',
+      fontSize: '13px',
+      overflow: 'visible',
+    },
+    x: {
+      type: 'log',
+      base: 2,
+      label: plan.along === 'tokens' ? 'tokens N' : 'features D',
+      labelOffset: 42,
+      ticks: xs.filter((_, i) => i % every === 0),
+      tickFormat: (x: number) => formatCount(x),
+    },
+    y: { type: 'log', label: titles[quantity], ticks, tickFormat: format, grid: true },
+    marks: [
+      ...methodNames.flatMap((method) => {
+        const { colour, dash, symbol } = looks[method];
+        const own = points.filter((point) => point.method === method);
+        const stroke = palette[colour];
+        const end = endings.filter((ending) => ending.method === method);
+        return [
+          Plot.line([...own, ...end], { x: 'x', y: 'y', stroke, strokeOpacity: 0.35, strokeDasharray: '1 4' }),
+          Plot.line(own, { x: 'x', y: 'y', stroke, strokeWidth: 2, strokeDasharray: dash }),
+          Plot.dot(own, { x: 'x', y: 'y', fill: stroke, r: 3.5, symbol, title: () => methods[method] }),
+          Plot.dot(end, {
+            x: 'x',
+            y: 'y',
+            stroke,
+            strokeWidth: 2,
+            r: 5,
+            symbol: ({ why }: { why: string }) => (why === 'memory' ? 'times' : 'circle'),
+          }),
+        ];
+      }),
+    ],
+  });
+}
+
+/** Powers of a base that span the values: few, round labels. */
+function decades(values: readonly number[], base: number): number[] {
+  if (values.length === 0) return [];
+  const log = (x: number) => Math.log(x) / Math.log(base);
+  const [from, to] = [Math.floor(log(Math.min(...values))), Math.ceil(log(Math.max(...values)))];
+  return Array.from({ length: to - from + 1 }, (_, i) => base ** (from + i));
+}

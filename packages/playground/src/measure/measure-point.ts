@@ -1,0 +1,84 @@
+import { LimitError, random, slice, type Tensor, vjp } from '@linattn/math';
+import { type LimitedBackend, MemoryLimitError } from './limited-backend.ts';
+import { attend } from './methods.ts';
+import type { Method, Outcome, Pass } from './plan.ts';
+
+export interface Size {
+  readonly tokens: number;
+  readonly features: number;
+  readonly heads: number;
+}
+
+/** A point is run until it took this long together, within these numbers of runs; the first run warms up and does not count. */
+const enoughSeconds = 0.3;
+const runs = { least: 3, most: 15 } as const;
+/** Runs longer than this count as they are, without a warm-up. */
+const longSeconds = 2;
+
+/** Runs one method at one size. What does not fit in memory is an outcome; everything else that fails is thrown. */
+export async function measurePoint(
+  backend: LimitedBackend,
+  method: Method,
+  pass: Pass,
+  { tokens, features, heads }: Size,
+): Promise<Outcome> {
+  const made: Tensor[] = [];
+  try {
+    for (let stream = 0; stream < 4; stream++) {
+      const shape = [1, tokens, heads, features];
+      made.push(random(backend, { shape, distribution: 'normal', key: [1, 0], stream: [stream, 0] }));
+    }
+    const [q, k, v, dOutput] = made;
+    const once = pass === 'forward' ? () => forward(method, q, k, v) : () => both(method, q, k, v, dOutput);
+    backend.resetPeak();
+    const times: number[] = [];
+    const time = async () => {
+      const started = performance.now();
+      await once();
+      return (performance.now() - started) / 1000;
+    };
+    const warmUp = await time();
+    if (warmUp > longSeconds) times.push(warmUp);
+    else {
+      for (let total = 0; times.length < runs.least || (total < enoughSeconds && times.length < runs.most); ) {
+        const seconds = await time();
+        times.push(seconds);
+        total += seconds;
+      }
+    }
+    times.sort((x, y) => x - y);
+    const seconds = times[Math.floor(times.length / 2)];
+    return { type: 'measured', seconds, runs: times.length, peakBytes: backend.peakBytes() };
+  } catch (error) {
+    if (isOutOfMemory(error)) return { type: 'memory', message: error.message };
+    throw error;
+  } finally {
+    for (const each of made) each.dispose();
+  }
+}
+
+/** Reading one number is what makes a device that queues its work finish it. */
+async function finish(...results: readonly Tensor[]): Promise<void> {
+  const parts = results.map((result) => slice(result, 1, 0, 1));
+  for (const part of parts) await part.read();
+  for (const each of [...parts, ...results]) each.dispose();
+}
+
+const forward = (method: Method, q: Tensor, k: Tensor, v: Tensor): Promise<void> => finish(attend[method](q, k, v));
+
+async function both(method: Method, q: Tensor, k: Tensor, v: Tensor, dOutput: Tensor): Promise<void> {
+  const { outputs, pullback } = vjp(() => [attend[method](q, k, v)], [q, k, v]);
+  try {
+    await finish(...pullback([dOutput]));
+  } finally {
+    outputs[0].dispose();
+  }
+}
+
+function isOutOfMemory(error: unknown): error is Error {
+  if (error instanceof MemoryLimitError || error instanceof LimitError) return true;
+  if (!(error instanceof Error)) return false;
+  return (
+    /out of memory/i.test(error.message) || (error instanceof RangeError && /array|buffer|alloc/i.test(error.message))
+  );
+}

@@ -1,0 +1,98 @@
+import { random, type Tensor, tensor, vjp } from '@linattn/math';
+import { float64Backend } from '@linattn/math/float64';
+import { describe, expect, test } from 'vitest';
+import { limitedBackend, MemoryLimitError } from '../src/measure/limited-backend.ts';
+import { attend, runningSum } from '../src/measure/methods.ts';
+import type { Method, Row } from '../src/measure/plan.ts';
+import { slopeOf } from '../src/measure/slope.ts';
+import { sweep } from '../src/measure/sweep.ts';
+
+const backend = float64Backend();
+const draw = (stream: number, tokens = 32) =>
+  random(backend, { shape: [1, tokens, 2, 4], distribution: 'normal', key: [7, 0], stream: [stream, 0] });
+const [q, k, v, dOutput] = [0, 1, 2, 3].map((stream) => draw(stream));
+
+async function resultsOf(method: Method): Promise<number[][]> {
+  const { outputs, pullback } = vjp(() => [attend[method](q, k, v)], [q, k, v]);
+  const read = async (x: Tensor) => [...(await x.read())];
+  return Promise.all([...outputs, ...pullback([dOutput])].map(read));
+}
+
+describe('methods that promise the same numbers', () => {
+  test.each([
+    ['separation', 'linear'],
+    ['full', 'tiled'],
+  ] as const)('%s and %s: output and every gradient', async (one, other) => {
+    const [x, y] = [await resultsOf(one), await resultsOf(other)];
+    x.forEach((values, which) => {
+      expect(values).toHaveLength(y[which].length);
+      for (const [i, value] of values.entries()) expect(value).toBeCloseTo(y[which][i], 10);
+    });
+  });
+
+  test.each([4, 16, 64, 512])('running sums of %d tokens', async (tokens) => {
+    const values = Float64Array.from({ length: 2 * tokens }, (_, i) => Math.sin(i));
+    const sums = await runningSum(tensor(backend, values, [1, tokens, 2])).read();
+    let [even, odd] = [0, 0];
+    for (let i = 0; i < tokens; i++) {
+      even += values[2 * i];
+      odd += values[2 * i + 1];
+      expect(sums[2 * i]).toBeCloseTo(even, 10);
+      expect(sums[2 * i + 1]).toBeCloseTo(odd, 10);
+    }
+  });
+});
+
+test('what is kept for backward grows as it should', () => {
+  const savedBy = (method: Method, tokens: number) => {
+    const inputs = [0, 1, 2].map((stream) => draw(stream, tokens));
+    const { savedElements, dispose } = vjp(() => [attend[method](inputs[0], inputs[1], inputs[2])], inputs);
+    const saved = savedElements();
+    dispose();
+    return saved;
+  };
+  // 2 heads of D = 4: q, k, v, o and g; and a [5, 5] state a token where they are recorded.
+  expect(savedBy('linear', 64)).toBe(2 * 64 * (4 * 4 + 1) + 3);
+  expect(savedBy('full', 256) / savedBy('full', 128)).toBeGreaterThan(3.5);
+  expect(savedBy('separation', 128)).toBeGreaterThan(2 * 128 * 25);
+  expect(savedBy('separation', 256) / savedBy('separation', 128)).toBeLessThan(2.1);
+});
+
+describe('the limit', () => {
+  test('is told before memory is taken, and the peak is what was taken', () => {
+    const limited = limitedBackend(float64Backend(), 8 * 1000);
+    const x = tensor(limited, new Float64Array(600), [600]);
+    expect(limited.peakBytes()).toBe(8 * 600);
+    expect(() => tensor(limited, new Float64Array(401), [401])).toThrow(MemoryLimitError);
+    x.dispose();
+    limited.resetPeak();
+    expect(limited.peakBytes()).toBe(0);
+  });
+
+  test('ends a method in a sweep, and no other', async () => {
+    const rows: Row[] = [];
+    const inner = float64Backend();
+    const plan = { along: 'tokens', upTo: 512, fixed: 4, heads: 1, limitBytes: 2 ** 20 } as const;
+    await sweep(limitedBackend(inner, plan.limitBytes), plan, {
+      doing: () => {},
+      row: (row) => rows.push(row),
+    });
+    const outcomes = (method: Method) =>
+      rows.filter((row) => row.method === method && row.pass === 'both').map(({ outcome }) => outcome.type);
+    expect(inner.memory().bytes).toBe(0);
+    expect(outcomes('linear')).toEqual(['measured', 'measured', 'measured']);
+    expect(outcomes('full').at(-1)).toBe('memory');
+    const peaks = rows.flatMap(({ method, pass, tokens, outcome }) =>
+      method === 'linear' && pass === 'both' && outcome.type === 'measured'
+        ? [[tokens, outcome.peakBytes] as const]
+        : [],
+    );
+    expect(slopeOf(peaks)).toBeCloseTo(1, 1);
+  });
+});
+
+test('slopes are exponents of the last three points', () => {
+  const square = [1, 2, 4, 8].map((x) => [x, x === 1 ? 1e9 : 5 * x * x] as const);
+  expect(slopeOf(square)).toBeCloseTo(2, 10);
+  expect(slopeOf(square.slice(0, 1))).toBeUndefined();
+});
