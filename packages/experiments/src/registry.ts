@@ -4,8 +4,9 @@ import { figure3 } from './figure-3/index.ts';
 import type { Experiment } from './frame/experiment.ts';
 import { numerics } from './numerics/index.ts';
 import { figure1, figure2 } from './scaling/index.ts';
+import { table1 } from './table-1/index.ts';
 
-export const experiments: readonly Experiment[] = [figure1, figure2, figure3, dropoutMoments, numerics];
+export const experiments: readonly Experiment[] = [figure1, figure2, figure3, table1, dropoutMoments, numerics];
 
 /** @throws ValueError for a name that no experiment has. */
 export function findExperiment(name: string): Experiment {
