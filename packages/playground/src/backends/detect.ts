@@ -67,3 +67,8 @@ async function gpujsModes() {
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+/** Tells a page, and then that it is done. */
+export function serveDetection(): void {
+  void detectBackends((report) => postMessage(report)).then(() => postMessage('done'));
+}

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { startWorker } from '../start-worker.ts';
 import type { BackendReport } from './names.ts';
 
 /** What has been found out so far, the fastest backend first. */
@@ -10,7 +11,7 @@ let asked = false;
 export function askForReports(): void {
   if (asked) return;
   asked = true;
-  const worker = new Worker(new URL('./detect.worker.ts', import.meta.url), { type: 'module' });
+  const worker = startWorker('detect');
   worker.onmessage = ({ data }: MessageEvent<BackendReport | 'done'>) => {
     if (data === 'done') worker.terminate();
     else reports.value = [...reports.peek(), data];

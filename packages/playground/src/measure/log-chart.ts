@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot';
 import { formatBytes, formatCount, formatDuration } from '../ui/format.ts';
-import { type Method, methodNames, methods, type Plan } from './plan.ts';
+import { looks } from './looks.ts';
+import { methodNames, methods, type Plan } from './plan.ts';
 import type { Quantity, Series } from './series.ts';
 
 /** Colours as CSS has them: variables on the page, plain ones in a file. */
@@ -19,20 +20,6 @@ export const pagePalette: Palette = {
 };
 
 export const filePalette: Palette = { ink: '#24221e', soft: '#5f5b53', blue: '#2d6a8f', orange: '#a4551f' };
-
-interface Look {
-  readonly colour: 'blue' | 'orange';
-  readonly dash?: string;
-  readonly symbol: Plot.SymbolType;
-}
-
-/** Blue is linear, orange is softmax; dashes are the ones that write down more. */
-export const looks: Readonly<Record<Method, Look>> = {
-  linear: { colour: 'blue', symbol: 'circle' },
-  separation: { colour: 'blue', dash: '5 4', symbol: 'square' },
-  tiled: { colour: 'orange', symbol: 'triangle' },
-  full: { colour: 'orange', dash: '5 4', symbol: 'diamond' },
-};
 
 const titles: Readonly<Record<Quantity, string>> = { seconds: 'time', peakBytes: 'memory in tensors' };
 

@@ -5,8 +5,7 @@ import { Select } from '../ui/fields.tsx';
 import { formatBytes, formatCount, formatDuration } from '../ui/format.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Scroll } from '../ui/scroll.tsx';
-import { exportAs } from './export.ts';
-import { logChart, looks, pagePalette } from './log-chart.ts';
+import { looks } from './looks.ts';
 import { choices, methodNames, methods, type Pass, type Plan, passes } from './plan.ts';
 import { type Quantity, type Summary, seriesOf, summarise } from './series.ts';
 import { MeasureStore } from './store.ts';
@@ -155,7 +154,10 @@ function Results({
             key={quantity}
             label={chartInWords(quantity, summary)}
             data={[rows, pass.value, quantity]}
-            draw={(width) => logChart(seriesOf(rows, plan, pass.value, quantity), quantity, plan, width, pagePalette)}
+            draw={async (width) => {
+              const { logChart, pagePalette } = await import('./log-chart.ts');
+              return logChart(seriesOf(rows, plan, pass.value, quantity), quantity, plan, width, pagePalette);
+            }}
           />
         ))}
       </div>
@@ -168,7 +170,12 @@ function Results({
       </p>
       <div class="actions">
         {(['svg', 'csv', 'json'] as const).map((kind) => (
-          <button key={kind} type="button" disabled={running} onClick={() => exportAs(kind, measurement, pass.value)}>
+          <button
+            key={kind}
+            type="button"
+            disabled={running}
+            onClick={async () => (await import('./export.ts')).exportAs(kind, measurement, pass.value)}
+          >
             Save as {kind.toUpperCase()}
           </button>
         ))}

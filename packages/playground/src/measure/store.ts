@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import type { BackendName } from '../backends/names.ts';
 import type { BackendChoice } from '../backends/select.tsx';
+import { startWorker } from '../start-worker.ts';
 import { defaultPlan, type MeasureCommand, type MeasureReport, type Pass, type Plan, type Row } from './plan.ts';
 
 /** The page's side of measuring. */
@@ -26,7 +27,7 @@ export class MeasureStore {
     this.device.value = this.failure.value = '';
     this.running.value = true;
     this.doing.value = 'starting';
-    const worker = new Worker(new URL('./measure.worker.ts', import.meta.url), { type: 'module' });
+    const worker = startWorker('measure');
     worker.onmessage = ({ data }: MessageEvent<MeasureReport>) => this.#hear(data);
     worker.onerror = (event) => this.#hear({ type: 'failed', message: event.message || 'the worker ended' });
     worker.postMessage({ backend, plan: this.plan.peek() } satisfies MeasureCommand);

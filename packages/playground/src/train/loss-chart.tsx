@@ -1,9 +1,9 @@
-import * as Plot from '@observablehq/plot';
 import { Chart } from '../ui/chart.tsx';
 import type { LossPoint } from './protocol.ts';
 import type { Sample } from './store.ts';
 
-interface LossChartProps {
+/** What the chart shows. */
+export interface LossData {
   readonly losses: readonly LossPoint[];
   readonly samples: readonly Sample[];
   readonly entropy: number;
@@ -11,7 +11,7 @@ interface LossChartProps {
 }
 
 /** Loss by step: of the batches, smoothed, and of the text that is not trained on. */
-export function LossChart({ losses, samples, entropy, planned }: LossChartProps) {
+export function LossChart({ losses, samples, entropy, planned }: LossData) {
   const newest = losses.at(-1);
   const label = newest
     ? `Loss by training step. Step ${newest.step}: ${newest.loss.toFixed(2)} nats a byte, from ${losses[0].loss.toFixed(2)} at step ${losses[0].step}.`
@@ -20,62 +20,7 @@ export function LossChart({ losses, samples, entropy, planned }: LossChartProps)
     <Chart
       label={label}
       data={[losses, samples, entropy, planned]}
-      draw={(width) =>
-        Plot.plot({
-          width,
-          height: Math.round(Math.min(340, Math.max(220, 0.45 * width))),
-          marginLeft: 44,
-          marginRight: 16,
-          marginBottom: 46,
-          style: {
-            background: 'none',
-            color: 'var(--soft)',
-            fontFamily: 'var(--sans)',
-            fontSize: '13px',
-            overflow: 'visible',
-          },
-          x: {
-            label: 'step',
-            labelOffset: 42,
-            domain: [0, Math.max(planned, newest?.step ?? 0)],
-            ticks: Math.max(3, width / 110),
-          },
-          y: { label: 'loss, nats a byte', domain: [0, Math.max(6, losses[0]?.loss ?? 0)], grid: true, ticks: 6 },
-          marks: [
-            Plot.ruleY([entropy], { stroke: 'var(--soft)', strokeDasharray: '3 4' }),
-            Plot.text([entropy], {
-              y: (value: number) => value,
-              text: () => 'knowing how often each byte occurs',
-              frameAnchor: 'right',
-              textAnchor: 'end',
-              dy: -8,
-              fill: 'var(--soft)',
-            }),
-            Plot.lineY(thinned(losses), { x: 'step', y: 'loss', stroke: 'var(--blue)', strokeOpacity: 0.35 }),
-            Plot.lineY(smoothed(losses), { x: 'step', y: 'loss', stroke: 'var(--blue)', strokeWidth: 2 }),
-            Plot.dot(samples, { x: 'step', y: 'heldOut', fill: 'var(--orange)', r: 4 }),
-          ],
-        })
-      }
+      draw={async (width) => (await import('./loss-plot.ts')).lossPlot({ losses, samples, entropy, planned }, width)}
     />
-  );
-}
-
-/** Points drawn at most. */
-const mostDrawn = 400;
-
-const thinned = (points: readonly LossPoint[]): LossPoint[] => {
-  const every = Math.ceil(points.length / mostDrawn);
-  return points.filter((_, i) => i % every === 0 || i === points.length - 1);
-};
-
-/** A moving mean that begins at the first point. */
-function smoothed(points: readonly LossPoint[]): LossPoint[] {
-  let mean = points[0]?.loss ?? 0;
-  return thinned(
-    points.map(({ step, loss }) => {
-      mean += (loss - mean) / 12;
-      return { step, loss: mean };
-    }),
   );
 }

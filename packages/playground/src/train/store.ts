@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import type { BackendName } from '../backends/names.ts';
 import type { BackendChoice } from '../backends/select.tsx';
+import { startWorker } from '../start-worker.ts';
 import { download } from '../ui/download.ts';
 import type { TextFile } from './corpus.ts';
 import type { Command, Generation, LossPoint, Ready, Report } from './protocol.ts';
@@ -113,7 +114,7 @@ export class TrainStore {
     this.#backend = backend;
     this.doing.value = 'starting';
     if (!this.#worker) {
-      this.#worker = new Worker(new URL('./train.worker.ts', import.meta.url), { type: 'module' });
+      this.#worker = startWorker('train');
       this.#worker.onmessage = ({ data }: MessageEvent<Report>) => this.#hear(data);
       this.#worker.onerror = (event) => {
         this.#worker?.terminate();

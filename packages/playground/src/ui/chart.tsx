@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 interface ChartProps {
-  /** Draws the chart in a width; called again when the width or `data` changes. */
-  readonly draw: (width: number) => Element;
+  /** Draws the chart in a width; called again when the width or `data` changes. A promise: the plotting library is loaded when first used. */
+  readonly draw: (width: number) => Promise<Element>;
   /** What is drawn. */
   readonly data: readonly unknown[];
   /** The chart in words. */
@@ -27,11 +27,17 @@ export function Chart({ draw, data, label }: ChartProps) {
   useEffect(() => {
     if (width === 0) return undefined;
     const wait = Math.max(0, drawn.current + pauseMs - performance.now());
-    const timer = setTimeout(() => {
-      frame.current?.replaceChildren(draw(width));
+    let stale = false;
+    const timer = setTimeout(async () => {
+      const chart = await draw(width);
+      if (stale) return;
+      frame.current?.replaceChildren(chart);
       drawn.current = performance.now();
     }, wait);
-    return () => clearTimeout(timer);
+    return () => {
+      stale = true;
+      clearTimeout(timer);
+    };
   }, [width, ...data]);
 
   return <div class="chart" role="img" aria-label={label} ref={frame} />;

@@ -5,8 +5,12 @@ import { sweep } from './sweep.ts';
 
 const tell = (report: MeasureReport) => postMessage(report);
 
-// One measurement a worker: it is ended, at any moment, by ending the worker.
-addEventListener('message', async ({ data: { backend: name, plan } }: MessageEvent<MeasureCommand>) => {
+/** Measures what it is asked to, once: a measurement is ended, at any moment, by ending its worker. */
+export function serveMeasuring(): void {
+  addEventListener('message', ({ data }: MessageEvent<MeasureCommand>) => void measure(data));
+}
+
+async function measure({ backend: name, plan }: MeasureCommand): Promise<void> {
   try {
     tell({ type: 'doing', text: 'opening the backend' });
     const { backend, description } = await openBackend(name);
@@ -19,4 +23,4 @@ addEventListener('message', async ({ data: { backend: name, plan } }: MessageEve
   } catch (error) {
     tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
-});
+}

@@ -35,10 +35,14 @@ const last = { snapshot: 0, sample: 0, report: 0 };
 const tell = (report: Report, transfer: Transferable[] = []) => postMessage(report, { transfer });
 const doing = (text: string) => tell({ type: 'doing', text });
 
-addEventListener('message', ({ data }: MessageEvent<Command>) => {
-  commands.push(data);
-  wake?.();
-});
+/** Takes commands from now on. */
+export function serveTraining(): void {
+  addEventListener('message', ({ data }: MessageEvent<Command>) => {
+    commands.push(data);
+    wake?.();
+  });
+  void work();
+}
 
 /** Lets messages in: promises alone never would, as kernels of WebAssembly run at once. */
 const { port1, port2 } = new MessageChannel();
@@ -47,8 +51,6 @@ const turn = () =>
     port1.onmessage = () => resolve();
     port2.postMessage(0);
   });
-
-void work();
 
 async function work(): Promise<never> {
   for (;;) {

@@ -1,3 +1,0 @@
-import { detectBackends } from './detect.ts';
-
-void detectBackends((report) => postMessage(report)).then(() => postMessage('done'));
