@@ -39,8 +39,11 @@ export type AttentionConfig = LinearAttentionConfig | SoftmaxAttentionConfig;
 
 /** What stands in for dropout of attention weights; its rate falls over training. */
 export interface DropoutConfig {
-  /** Softmax attention knows `paper` and `unbiased`. */
-  readonly mode: DropoutMode | 'none';
+  /**
+   * Softmax attention knows `paper` and `unbiased`, and `weights`: real dropout of its attention weights, with the whole N × N matrix
+   * of them in memory, to compare with.
+   */
+  readonly mode: DropoutMode | 'weights' | 'none';
   /** At the start, in [0, 1). */
   readonly rate: number;
   readonly decay: DecayName;
@@ -181,7 +184,11 @@ function checkFeatures(attention: LinearAttentionConfig): void {
 
 function checkDropout({ dropout, attention }: Pick<GPTNeoXConfig, 'dropout' | 'attention'>): void {
   const { mode, rate, decay, until } = dropout;
-  oneOf('dropout.mode', mode, attention.type === 'softmax' ? ['none', 'paper', 'unbiased'] : ['none', ...dropoutModes]);
+  oneOf(
+    'dropout.mode',
+    mode,
+    attention.type === 'softmax' ? ['none', 'paper', 'unbiased', 'weights'] : ['none', ...dropoutModes],
+  );
   ensure('dropout.rate', rate, rate >= 0 && rate < 1, 'a number in [0, 1)');
   oneOf('dropout.decay', decay, Object.keys(decays));
   ensure('dropout.until', until, until > 0 && until <= 1, 'a number in (0, 1]');

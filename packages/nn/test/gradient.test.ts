@@ -27,6 +27,7 @@ const models: [string, Partial<GPTNeoXOptions>][] = [
   ['short convolutions, longer than the text', { attention: { type: 'softmax' }, shortConvolution: 9 }],
   ['noise: keys', { dropout: { mode: 'keys', rate: 0.3 } }],
   ['noise: paper', { dropout: { mode: 'paper', rate: 0.3 } }],
+  ['dropped softmax weights', { attention: { type: 'softmax' }, dropout: { mode: 'weights', rate: 0.3 } }],
 ];
 
 describe.each(models)('%s', (_, options) => {

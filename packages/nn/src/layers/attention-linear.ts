@@ -1,4 +1,4 @@
-import { noisyAttention } from '@linattn/dropout';
+import { type DropoutOptions, noisyAttention } from '@linattn/dropout';
 import type { LinearAttentionOptions, Tensor } from '@linattn/math';
 import type { DropoutConfig, LinearAttentionConfig } from '../config.ts';
 import type { ParameterSource } from '../parameters.ts';
@@ -37,7 +37,9 @@ export class LinearKernel implements AttentionKernel {
       keyWeights: context.keyWeights,
       strict,
     };
-    const { output, state } = noisyAttention(...this.#features.forward(q, k), v, attention, this.#noise(context));
+    // The configuration keeps the mode `weights` to softmax.
+    const noise = this.#noise(context) as DropoutOptions | undefined;
+    const { output, state } = noisyAttention(...this.#features.forward(q, k), v, attention, noise);
     if (state) memory!.remember(state);
     return output;
   }

@@ -1,8 +1,9 @@
 import { type ScaleNoiseOptions, scaleNoise } from '@linattn/dropout';
-import { affine, concat, fill, type Mask, reshape, slice, type Tensor, untaped } from '@linattn/math';
-import { type SoftmaxAttentionOptions, softmaxAttention } from '@linattn/math/network';
+import { affine, concat, fill, type Mask, type MaskOptions, reshape, slice, type Tensor, untaped } from '@linattn/math';
+import { softmaxAttention } from '@linattn/math/network';
 import type { DropoutConfig, SoftmaxAttentionConfig } from '../config.ts';
 import type { AttentionKernel } from './attention.ts';
+import { softmaxWithDropout } from './attention-dropout.ts';
 import type { ForwardContext, LayerMemory } from './context.ts';
 import { type Noise, noiseOf } from './noise.ts';
 
@@ -21,10 +22,7 @@ export class SoftmaxKernel implements AttentionKernel {
     const past = memory?.tensors ?? [];
     if (past.length === 0) {
       memory?.remember(k, v);
-      const output = attend(q, k, v, { ...visible, keyWeights: context.keyWeights });
-      const noise = this.#noise(context);
-      // The configuration allows no other modes here.
-      return noise ? scaleNoise(output, noise as ScaleNoiseOptions) : output;
+      return this.#attend(q, k, v, visible, context);
     }
     return untaped(() => {
       const [keys, values] = [concat([past[0], k], 1), concat([past[1], v], 1)];
@@ -39,19 +37,23 @@ export class SoftmaxKernel implements AttentionKernel {
     });
   }
 
+  #attend(q: Tensor, k: Tensor, v: Tensor, visible: MaskOptions, context: ForwardContext): Tensor {
+    const options = { ...visible, scale: 1 / Math.sqrt(q.shape[3]) };
+    const [queries, keys] = hideKeys(q, k, context.keyWeights);
+    const noise = this.#noise(context);
+    if (noise?.mode === 'weights' && noise.rate > 0) return softmaxWithDropout(queries, keys, v, options, noise);
+    const output = softmaxAttention(queries, keys, v, options);
+    // The configuration allows no other modes here.
+    return noise && noise.mode !== 'weights' ? scaleNoise(output, noise as ScaleNoiseOptions) : output;
+  }
+
   dispose(): void {}
 }
 
-/** Softmax attention that hides keys of weight 0: one more feature, 1 in queries, moves their scores far below all others. */
-function attend(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  { keyWeights, ...options }: SoftmaxAttentionOptions & { readonly keyWeights?: Tensor },
-): Tensor {
-  if (!keyWeights) return softmaxAttention(q, k, v, options);
+/** Hides keys of weight 0: one more feature, 1 in queries, moves their scores far below all others. */
+function hideKeys(q: Tensor, k: Tensor, keyWeights: Tensor | undefined): [Tensor, Tensor] {
+  if (!keyWeights) return [q, k];
   const one = fill(q.backend, [...q.shape.slice(0, 3), 1], 1);
   const hidden = affine(reshape(keyWeights, [...keyWeights.shape, 1]), 1e9, -1e9);
-  const scale = 1 / Math.sqrt(q.shape[3]);
-  return softmaxAttention(concat([q, one], 3), concat([k, hidden], 3), v, { ...options, scale });
+  return [concat([q, one], 3), concat([k, hidden], 3)];
 }
