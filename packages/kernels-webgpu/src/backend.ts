@@ -7,6 +7,7 @@ import { type OpenOptions, openDevice } from './device.ts';
 import { Gpu } from './runtime/gpu.ts';
 import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
+import { softmaxKernels } from './softmax/kernels.ts';
 import { trainingKernels } from './training/kernels.ts';
 
 export interface WebgpuOptions extends OpenOptions {
@@ -56,6 +57,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
       ...coreKernels(gpu),
       linearAttention: linearAttention(gpu),
       linearAttentionBackward: linearAttentionBackward(gpu),
+      ...softmaxKernels(gpu),
       ...trainingKernels(gpu),
     },
     upload: (values: ArrayLike<number>, { dtype }: TensorSpec): Handle =>

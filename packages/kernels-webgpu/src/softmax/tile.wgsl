@@ -1,0 +1,309 @@
+// Softmax attention a block of rows at a time, in one pass over the columns (FlashAttention-2, Dao 2023). Rows are tokens that outputs
+// belong to, columns the tokens that are summed over. For P = exp(scale q·k - logSum):
+// MODE 0, forward:  rows q, columns k:  out = Σ P v and logSum, with a running maximum.
+// MODE 1, dq:       rows q, columns k:  out = scale Σ P (dO·v - δ) k.
+// MODE 2, dk:       rows k, columns q:  out = scale Σ P (v·dO - δ) q.
+// MODE 3, dv:       rows k, columns q:  out = Σ P dO.
+// TY x TX invocations; each has RI rows (TY apart) by RJ columns (TX apart) of the weights, and the same rows by CV fours of columns of
+// the output, in registers. What they multiply comes through workgroup memory in panels 16 deep, first of x and y, then of weights and z.
+struct Params {
+  rows: u32, columns: u32, heads: u32,
+  width0: u32, width1: u32, outWidth: u32,   // of x0 and y0, of x1 and y1, of z and out
+  causal: u32, prefix: u32, scale: f32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<Unit>;
+@group(0) @binding(3) var<storage, read> delta: array<f32>;
+@group(0) @binding(4) var<storage, read> x0: array<Unit>;
+@group(0) @binding(5) var<storage, read> y0: array<Unit>;
+@group(0) @binding(6) var<storage, read> x1: array<Unit>;
+@group(0) @binding(7) var<storage, read> y1: array<Unit>;
+@group(0) @binding(8) var<storage, read> z: array<Unit>;
+
+const NT = TY * TX;
+const BM = TY * RI;
+const BN = TX * RJ;
+const OW = TX * CV;
+const JP = 16u / TX;
+// A panel's rows of four vec4, one apart against bank conflicts.
+const AS = 5u;
+const LA = BM * 4u / NT;
+const LB = BN * 4u / NT;
+const LZ = 16u * OW / NT;
+// A warp of 32 is 4 x 8 where there are that many columns.
+const WX = min(TX, 8u);
+const WY = 32u / WX;
+// δ makes dO·v matter.
+const PARTS = 1u + (MODE + 1u) / 2u % 2u;
+const BYKEYS = MODE / 2u;
+const RM = max(RI, RJ);
+const LOG2E: f32 = 1.44269504089;
+const LOW: f32 = -1e30;
+
+var<workgroup> a: array<vec4f, BM * AS>;
+var<workgroup> b: array<vec4f, max(BN * AS, 16u * OW)>;
+
+fn rowFour(part: u32, start: u32, token: u32, quad: u32) -> vec4f {
+  let width = select(p.width0, p.width1, part == 1u);
+  if (token >= p.rows || 4u * quad >= width) { return vec4f(); }
+  let at = (start + token * p.heads) * width + 4u * quad;
+  if (part == 1u) { return x1Four(at, width - 4u * quad); }
+  return x0Four(at, width - 4u * quad);
+}
+fn columnFour(part: u32, start: u32, token: u32, quad: u32) -> vec4f {
+  let width = select(p.width0, p.width1, part == 1u);
+  if (token >= p.columns || 4u * quad >= width) { return vec4f(); }
+  let at = (start + token * p.heads) * width + 4u * quad;
+  if (part == 1u) { return y1Four(at, width - 4u * quad); }
+  return y0Four(at, width - 4u * quad);
+}
+fn valueFour(start: u32, token: u32, quad: u32) -> vec4f {
+  if (token >= p.columns || 4u * quad >= p.outWidth) { return vec4f(); }
+  return zFour((start + token * p.heads) * p.outWidth + 4u * quad, p.outWidth - 4u * quad);
+}
+
+// Whether the column is there and the query sees the key.
+fn sees(row: u32, column: u32) -> bool {
+  let query = select(row, column, BYKEYS == 1u);
+  let key = select(column, row, BYKEYS == 1u);
+  return column < p.columns && (p.causal == 0u || key <= query || key < p.prefix);
+}
+
+// @block fetch
+        // @unroll
+        for (var l = 0u; l < LA; l++) { fa[l] = rowFour(part, rowStart, m0 + t / 4u + l * (NT / 4u), q0 + t % 4u); }
+        // @unroll
+        for (var l = 0u; l < LB; l++) { fb[l] = columnFour(part, columnStart, c0 + t / 4u + l * (NT / 4u), q0 + t % 4u); }
+// @end
+// @block fetchValues
+      // @unroll
+      for (var l = 0u; l < LZ; l++) { fz[l] = valueFour(columnStart, z0 + (t + l * NT) / OW, quad0 + (t + l * NT) % OW); }
+// @end
+
+@compute @workgroup_size(TY * TX)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
+  // @registers s acc x fa fb fz high total shift less
+  let tx = t / 32u % (TX / WX) * WX + t % WX;
+  let ty = t / (32u * (TX / WX)) * WY + t % 32u / WX;
+  // Long blocks first: under a mask the last queries see the most keys, the first keys are seen by the most queries.
+  let block = select(groups.y - 1u - group.y, group.y, BYKEYS == 1u);
+  let m0 = block * BM;
+  let rowStart = (group.x / p.heads) * p.rows * p.heads + group.x % p.heads;
+  let columnStart = (group.x / p.heads) * p.columns * p.heads + group.x % p.heads;
+  let quad0 = group.z * OW;
+  var first = 0u;
+  var last = p.columns;
+  // Columns from here on are seen by every row of the block; and up to here, where the rows are queries.
+  var open = 0u;
+  if (p.causal == 1u) {
+    if (BYKEYS == 1u) {
+      if (m0 >= p.prefix) { first = m0; }
+      if (m0 + BM > p.prefix) { open = m0 + BM; }
+    } else {
+      last = min(last, max(m0 + BM, p.prefix));
+      open = max(m0 + 1u, p.prefix);
+    }
+  }
+  let scale = p.scale * LOG2E;
+
+  var s: array<f32, PARTS * RI * RJ>;
+  var acc: array<vec4f, RI * CV>;
+  // @unroll
+  for (var l = 0u; l < RI * CV; l++) { acc[l] = vec4f(); }
+  // Of each row: its largest score so far and the sum of this invocation's weights; of each query: logSum and δ.
+  var high: array<f32, RI>;
+  var total: array<f32, RI>;
+  var shift: array<f32, RM>;
+  var less: array<f32, RM>;
+  // @unroll
+  for (var r = 0u; r < RI; r++) {
+    high[r] = LOW;
+    total[r] = 0.0;
+    if (MODE == 1u) {
+      let at = rowStart + min(m0 + ty + TY * r, p.rows - 1u) * p.heads;
+      shift[r] = logSum[at] * LOG2E;
+      less[r] = delta[at];
+    }
+  }
+
+  for (var c0 = first; c0 < last; c0 += BN) {
+    if (BYKEYS == 1u) {
+      // @unroll
+      for (var j = 0u; j < RJ; j++) {
+        let at = columnStart + min(c0 + tx + TX * j, p.columns - 1u) * p.heads;
+        shift[j] = logSum[at] * LOG2E;
+        if (PARTS == 2u) { less[j] = delta[at]; }
+      }
+    }
+    // Part 0: q·k. Part 1: dO·v.
+    // @unroll
+    for (var part = 0u; part < PARTS; part++) {
+      // @unroll
+      for (var l = 0u; l < RI * RJ; l++) { s[part * RI * RJ + l] = 0.0; }
+      let quads = (select(p.width0, p.width1, part == 1u) + 3u) / 4u;
+      var fa: array<vec4f, LA>;
+      var fb: array<vec4f, LB>;
+      var q0 = 0u;
+      // @place fetch
+      while (q0 < quads) {
+        workgroupBarrier();
+        // @unroll
+        for (var l = 0u; l < LA; l++) { a[(t / 4u + l * (NT / 4u)) * AS + t % 4u] = fa[l]; }
+        // @unroll
+        for (var l = 0u; l < LB; l++) { b[(t / 4u + l * (NT / 4u)) * AS + t % 4u] = fb[l]; }
+        workgroupBarrier();
+        // The next panel is under way while this one is used.
+        q0 += 4u;
+        // @place fetch
+        for (var k = 0u; k < 4u; k++) {
+          var x: array<vec4f, RI>;
+          // @unroll
+          for (var r = 0u; r < RI; r++) { x[r] = a[(ty + TY * r) * AS + k]; }
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            let y = b[(tx + TX * j) * AS + k];
+            // @unroll
+            for (var r = 0u; r < RI; r++) {
+              s[part * RI * RJ + r * RJ + j] =
+                fma(x[r].x, y.x, fma(x[r].y, y.y, fma(x[r].z, y.z, fma(x[r].w, y.w, s[part * RI * RJ + r * RJ + j]))));
+            }
+          }
+        }
+      }
+    }
+
+    var fz: array<vec4f, LZ>;
+    var z0 = c0;
+    // @place fetchValues
+    var partly = c0 + BN > p.columns;
+    if (p.causal == 1u) {
+      if (BYKEYS == 1u) { partly = partly || c0 < open; } else { partly = partly || c0 + BN > open; }
+    }
+    if (MODE == 0u) {
+      // @unroll
+      for (var l = 0u; l < RI * RJ; l++) { s[l] *= scale; }
+      if (partly) {
+        // @unroll
+        for (var r = 0u; r < RI; r++) {
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            s[r * RJ + j] = select(LOW, s[r * RJ + j], sees(m0 + ty + TY * r, c0 + tx + TX * j));
+          }
+        }
+      }
+      workgroupBarrier();
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
+        var most = high[r];
+        // @unroll
+        for (var j = 0u; j < RJ; j++) { most = max(most, s[r * RJ + j]); }
+        a[(ty + TY * r) * AS + tx / 4u][tx % 4u] = most;
+      }
+      workgroupBarrier();
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
+        var four = a[(ty + TY * r) * AS];
+        // @unroll
+        for (var i = 0u; i < (TX - 4u) / 4u; i++) { four = max(four, a[(ty + TY * r) * AS + i + 1u]); }
+        let most = max(max(four.x, four.y), max(four.z, four.w));
+        let kept = exp2(high[r] - most);
+        high[r] = most;
+        total[r] *= kept;
+        // @unroll
+        for (var j = 0u; j < RJ; j++) {
+          s[r * RJ + j] = exp2(s[r * RJ + j] - most);
+          total[r] += s[r * RJ + j];
+        }
+        // @unroll
+        for (var c = 0u; c < CV; c++) { acc[r * CV + c] *= kept; }
+      }
+    } else {
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
+        // @unroll
+        for (var j = 0u; j < RJ; j++) {
+          if (BYKEYS == 1u) {
+            s[r * RJ + j] = exp2(fma(s[r * RJ + j], scale, -shift[j]));
+            if (PARTS == 2u) { s[r * RJ + j] *= s[(PARTS - 1u) * RI * RJ + r * RJ + j] - less[j]; }
+          } else {
+            s[r * RJ + j] = exp2(fma(s[r * RJ + j], scale, -shift[r]));
+            s[r * RJ + j] *= s[(PARTS - 1u) * RI * RJ + r * RJ + j] - less[r];
+          }
+        }
+      }
+      if (partly) {
+        // @unroll
+        for (var r = 0u; r < RI; r++) {
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            s[r * RJ + j] = select(0.0, s[r * RJ + j], sees(m0 + ty + TY * r, c0 + tx + TX * j));
+          }
+        }
+      }
+    }
+
+    // out += weights · z
+    // @unroll
+    for (var panel = 0u; panel < BN / 16u; panel++) {
+      workgroupBarrier();
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
+        // @unroll
+        for (var j = 0u; j < JP; j++) {
+          a[(ty + TY * r) * AS + (tx + TX * j) / 4u][tx % 4u] = s[r * RJ + panel * JP + j];
+        }
+      }
+      // @unroll
+      for (var l = 0u; l < LZ; l++) { b[t + l * NT] = fz[l]; }
+      workgroupBarrier();
+      if (panel + 1u < BN / 16u) {
+        z0 += 16u;
+        // @place fetchValues
+      }
+      for (var k = 0u; k < 4u; k++) {
+        var x: array<vec4f, RI>;
+        // @unroll
+        for (var r = 0u; r < RI; r++) { x[r] = a[(ty + TY * r) * AS + k]; }
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          // @unroll
+          for (var c = 0u; c < CV; c++) {
+            let y = b[(4u * k + i) * OW + tx + TX * c];
+            // @unroll
+            for (var r = 0u; r < RI; r++) { acc[r * CV + c] = fma(vec4f(x[r][i]), y, acc[r * CV + c]); }
+          }
+        }
+      }
+    }
+  }
+
+  if (MODE == 0u) {
+    workgroupBarrier();
+    // @unroll
+    for (var r = 0u; r < RI; r++) { a[(ty + TY * r) * AS + tx / 4u][tx % 4u] = total[r]; }
+    workgroupBarrier();
+    // @unroll
+    for (var r = 0u; r < RI; r++) {
+      var four = a[(ty + TY * r) * AS];
+      // @unroll
+      for (var i = 0u; i < (TX - 4u) / 4u; i++) { four += a[(ty + TY * r) * AS + i + 1u]; }
+      total[r] = four.x + four.y + four.z + four.w;
+    }
+  }
+  // @unroll
+  for (var r = 0u; r < RI; r++) {
+    let token = m0 + ty + TY * r;
+    if (token < p.rows) {
+      let row = rowStart + token * p.heads;
+      var factor = 1.0;
+      if (MODE == 0u) { factor = 1.0 / total[r]; }
+      if (PARTS == 2u) { factor = p.scale; }
+      // @unroll
+      for (var c = 0u; c < CV; c++) {
+        let column = 4u * (quad0 + tx + TX * c);
+        if (column < p.outWidth) { outStore(row * p.outWidth + column, p.outWidth - column, factor * acc[r * CV + c]); }
+      }
+      if (MODE == 0u && tx == 0u && group.z == 0u) { storeLogSum(row, (high[r] + log2(total[r])) / LOG2E); }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** How tile.wgsl cuts its work: see there. */
+export interface SoftmaxTile {
+  readonly TY: number;
+  readonly TX: number;
+  readonly RI: number;
+  readonly RJ: number;
+  readonly CV: number;
+}
+
+/** What a kernel makes: see tile.wgsl's MODE. */
+export const modes = { forward: 0, dq: 1, dk: 2, dv: 3 } as const;
+export type Mode = keyof typeof modes;
+
+/** Knobs that benchmarks turn; the defaults are what the package uses. */
+export const softmaxTuning: { change?: (mode: Mode, tile: SoftmaxTile) => SoftmaxTile } = {};
+
+/** One small tile for all sizes, for software adapters: only the width of the output tells kernels apart. */
+const softwareTile = (outWidth: number): SoftmaxTile => ({
+  TY: 4,
+  TX: 4,
+  RI: 4,
+  RJ: 4,
+  CV: Math.min(4, Math.ceil(outWidth / 16)),
+});
+
+/** Tiles wide enough to make the weights once for outputs of up to 128 columns; 8 by 8 weights an invocation. */
+export function chooseTile(mode: Mode, outWidth: number, software: boolean): SoftmaxTile {
+  if (software) return softwareTile(outWidth);
+  const [TX, CV] = outWidth <= 16 ? [4, 1] : outWidth <= 32 ? [8, 1] : outWidth <= 64 ? [8, 2] : [16, 2];
+  const tile = { TY: 8, TX, RI: 8, RJ: 8, CV };
+  return softmaxTuning.change?.(mode, tile) ?? tile;
+}
+
+/** Rows and output columns of a workgroup. */
+export const extentOf = ({ TY, TX, RI, CV }: SoftmaxTile) => ({ rows: TY * RI, columns: 4 * TX * CV });
+
+/** Workgroup memory that a tile takes, in bytes. */
+export function tileBytes({ TY, TX, RI, RJ, CV }: SoftmaxTile): number {
+  return 16 * (5 * TY * RI + Math.max(5 * TX * RJ, 16 * TX * CV));
+}
