@@ -74,9 +74,12 @@ export function window(
   }: Readonly<{ outShape: Shape; inShape: Shape; axis: number; shift: number; place: boolean }>,
 ): void {
   const inner = sizeOf(inShape.slice(axis + 1));
-  const wide = inner % 4 === 0;
-  const width = wide ? inner / 4 : inner;
-  const count = (sizeOf(place ? inShape : outShape) / inner) * width;
+  // Along the last axis four neighbours move as one, where everything is a multiple of four.
+  const fours = inner === 1 && [outShape[axis], inShape[axis], shift].every((extent) => extent % 4 === 0);
+  const wide = fours || inner % 4 === 0;
+  const unit = fours ? 4 : 1;
+  const width = wide && !fours ? inner / 4 : inner;
+  const count = (sizeOf(place ? inShape : outShape) / inner / unit) * width;
   gpu.run(
     {
       name: wide ? 'window4' : 'window1',
@@ -85,7 +88,7 @@ export function window(
       declarations: `alias Unit = ${wide ? 'vec4u' : 'u32'};`,
     },
     [out, x],
-    [count, width, outShape[axis], inShape[axis], shift >>> 0],
+    [count, width, outShape[axis] / unit, inShape[axis] / unit, (shift / unit) >>> 0],
     gridOf(count, 256),
   );
 }

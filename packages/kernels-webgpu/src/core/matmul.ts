@@ -14,7 +14,25 @@ export interface Product {
   readonly transposeB: boolean;
 }
 
-interface Tile {
+/** What becomes of each element before it is stored. */
+export interface Epilogue {
+  readonly name: string;
+  /** Bindings from 4 on, and `fn finish(row: u32, column: u32, v: vec4f) -> vec4f` for four columns (some may be past the end). */
+  readonly text: string;
+  readonly buffers: readonly Buffer[];
+}
+
+export interface ProductOptions {
+  readonly epilogue?: Epilogue;
+  /** First elements of A and B. */
+  readonly start?: readonly [a: number, b: number];
+  /** What the epilogue calls the first column. */
+  readonly column0?: number;
+  /** Is added to, and given back. */
+  readonly into?: Buffer;
+}
+
+export interface Tile {
   readonly BM: number;
   readonly BN: number;
   readonly BK: number;
@@ -22,60 +40,144 @@ interface Tile {
   readonly TX: number;
 }
 
-const large: Tile = { BM: 128, BN: 128, BK: 16, TY: 16, TX: 16 };
+/** Knobs that benchmarks turn; the defaults are what the package uses. */
+export interface ProductTuning {
+  /** Replaces the large tile. */
+  large?: (size: Product) => Tile;
+}
+
+export const productTuning: ProductTuning = {};
+
+// 16 rows by 8 columns an invocation: what they share is read from workgroup memory, which holds them up, less often than with 8 by 8.
+const large: Tile = { BM: 128, BN: 128, BK: 16, TY: 8, TX: 16 };
 const medium: Tile = { BM: 64, BN: 64, BK: 16, TY: 8, TX: 8 };
 const small: Tile = { BM: 32, BN: 32, BK: 16, TY: 8, TX: 8 };
 
-const bytesOf = ({ BM, BN, BK }: Tile): number => 16 * (BM * (BK / 4 + 1) + (BK * BN) / 4);
+const bytesOf = ({ BM, BN, BK }: Tile): number => 16 * (BM * (BK / 4 + 1) + BK * (BN / 4 + 1));
 
 /** Workgroups that keep a large GPU busy. */
 const plenty = 264;
 /** Terms of K that one split sums at least. */
 const shortest = 256;
+const mostSplits = 64;
 
-function chooseTile({ m, n, batch }: Product, workgroupBytes: number): Tile {
-  const tiles = (tile: Tile) => Math.ceil(m / tile.BM) * Math.ceil(n / tile.BN) * batch;
-  if (tiles(large) >= plenty / 2) {
-    return bytesOf(large) <= workgroupBytes ? large : { ...large, BK: 8 };
+const tilesOf = ({ BM, BN }: Tile, { m, n, batch }: Product): number => Math.ceil(m / BM) * Math.ceil(n / BN) * batch;
+
+const splitsOf = (tile: Tile, size: Product): number => {
+  const wanted = Math.max(1, Math.floor(plenty / tilesOf(tile, size)));
+  return Math.min(wanted, Math.ceil(size.k / shortest), mostSplits);
+};
+
+function chooseTile(size: Product, workgroupBytes: number, whole: boolean): Tile {
+  const groups = tilesOf(large, size) * (whole ? 1 : splitsOf(large, size));
+  if (groups >= plenty / 2 && Math.min(size.m, size.n) > 64) {
+    return productTuning.large?.(size) ?? (bytesOf(large) <= workgroupBytes ? large : { ...large, BK: 8 });
   }
-  return tiles(medium) >= plenty / 2 || (m > 32 && n > 32) ? medium : small;
+  return tilesOf(medium, size) >= plenty / 2 || (size.m > 32 && size.n > 32) ? medium : small;
 }
 
-/** C [batch, m, n] = op(A) op(B), with `bias` [n] added to every row where it is given. */
-export function product(gpu: Gpu, a: Buffer, b: Buffer, size: Product, bias?: Buffer): Buffer {
-  const { m, n, k, batch, transposeA, transposeB } = size;
-  const tile = gpu.software ? small : chooseTile(size, gpu.device.limits.maxComputeWorkgroupStorageSize);
-  const [columns, rows] = [Math.ceil(n / tile.BN), Math.ceil(m / tile.BM)];
-  const wanted = Math.max(1, Math.floor(plenty / (columns * rows * batch)));
-  const splits = bias ? 1 : Math.min(wanted, Math.ceil(k / shortest), 64);
-  const kPerSplit = Math.ceil(k / splits / 16) * 16;
+const plain: Epilogue = {
+  name: '',
+  text: 'fn finish(row: u32, column: u32, v: vec4f) -> vec4f { return v; }',
+  buffers: [],
+};
+
+/** Adds `bias` [n] to every row. */
+const biased = (bias: Buffer): Epilogue => ({
+  name: ' bias',
+  text: `@group(0) @binding(4) var<storage, read> bias: array<f32>;
+fn finish(row: u32, column: u32, v: vec4f) -> vec4f {
+  let last = p.n - 1u;
+  return v + vec4f(bias[column], bias[min(column + 1u, last)], bias[min(column + 2u, last)], bias[min(column + 3u, last)]);
+}`,
+  buffers: [bias],
+});
+
+/** C [batch, m, n] = op(A) op(B). */
+export function product(gpu: Gpu, a: Buffer, b: Buffer, size: Product, options: ProductOptions = {}): Buffer {
+  const { m, n, k, batch } = size;
+  const { epilogue = plain, into } = options;
+  // Only a whole sum can be finished.
+  const whole = epilogue !== plain || into !== undefined;
+  const tile = gpu.software ? small : chooseTile(size, gpu.device.limits.maxComputeWorkgroupStorageSize, whole);
+  const kPerSplit = Math.ceil(k / (whole ? 1 : splitsOf(tile, size)) / 16) * 16;
   const used = Math.ceil(k / kPerSplit);
-  const vector = !gpu.software && [m, n, k].every((extent) => extent % 4 === 0);
-  const out = gpu.take('matmul', used * batch * m * n);
-  const constants = {
-    ...tile,
-    TA: Number(transposeA),
-    TB: Number(transposeB),
-    BIAS: Number(bias !== undefined),
-  };
-  gpu.run(
-    {
-      name: vector ? 'matmul4' : 'matmul1',
-      source,
-      constants,
-      declarations: units(vector) + fourOf('a', vector) + fourOf('b', vector) + storeOf('c', vector),
-    },
-    [out, a, b, bias ?? a],
-    [m, n, k, batch, used, kPerSplit],
-    [columns, rows, batch * used],
-  );
+  const out = into ?? gpu.take('matmul', used * batch * m * n);
+  const c = `@group(0) @binding(1) var<storage, read_write> c: array<Unit>;
+fn statsStore(at: u32, v: vec2f) {}
+`;
+  launch(gpu, tile, a, b, size, options, epilogue, { out, c, used, kPerSplit, stats: false });
   if (used === 1) return out;
   const total = reduceSplits(gpu, out, used, batch * m * n);
   gpu.give(out);
   return total;
 }
 
-/** The same for tensors of the operation `matmul`. */
+/**
+ * Of each row of C = op(A) op(B), tile by tile of its columns, the largest element and Σ exp(c - largest): [tiles, m, 2]. C itself is
+ * never stored.
+ */
+export function rowStatistics(gpu: Gpu, a: Buffer, b: Buffer, size: Product): { stats: Buffer; tiles: number } {
+  const { m, n, k } = size;
+  const limit = gpu.device.limits.maxComputeWorkgroupStorageSize;
+  const tile = gpu.software
+    ? small
+    : bytesOf(large) <= limit && m > 64
+      ? (productTuning.large?.({ m, n, k, batch: 1, transposeA: false, transposeB: true }) ?? large)
+      : medium;
+  const tiles = Math.ceil(n / tile.BN);
+  const out = gpu.take('matmul', 2 * tiles * m);
+  const c = `@group(0) @binding(1) var<storage, read_write> c: array<vec2f>;
+fn statsStore(at: u32, v: vec2f) { c[at] = v; }
+`;
+  launch(gpu, tile, a, b, size, {}, plain, { out, c, used: 1, kPerSplit: Math.ceil(k / 16) * 16, stats: true });
+  return { stats: out, tiles };
+}
+
+interface Launch {
+  readonly out: Buffer;
+  /** Declares C. */
+  readonly c: string;
+  readonly used: number;
+  readonly kPerSplit: number;
+  readonly stats: boolean;
+}
+
+function launch(
+  gpu: Gpu,
+  tile: Tile,
+  a: Buffer,
+  b: Buffer,
+  { m, n, k, batch, transposeA, transposeB }: Product,
+  { start = [0, 0], column0 = 0, into }: ProductOptions,
+  epilogue: Epilogue,
+  { out, c, used, kPerSplit, stats }: Launch,
+): void {
+  const vector = !gpu.software && [m, n, k, ...start].every((extent) => extent % 4 === 0);
+  const reads = [fourOf('a', vector), fourOf('b', vector)];
+  const writes = stats
+    ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
+    : fourOf('c', vector) + storeOf('c', vector);
+  gpu.run(
+    {
+      name: `matmul${vector ? 4 : 1}${epilogue.name}`,
+      source,
+      constants: {
+        ...tile,
+        TA: Number(transposeA),
+        TB: Number(transposeB),
+        ADD: Number(into !== undefined),
+        STATS: Number(stats),
+      },
+      declarations: [units(vector), c, ...reads, writes, epilogue.text].join('\n'),
+    },
+    [out, a, b, ...epilogue.buffers],
+    [m, n, k, batch, used, kPerSplit, ...start, column0],
+    [Math.ceil(n / tile.BN), Math.ceil(m / tile.BM), batch * used],
+  );
+}
+
+/** For tensors of the operation `matmul`. */
 export function matmul(
   gpu: Gpu,
   a: Tensor,
@@ -87,3 +189,10 @@ export function matmul(
   const n = b.shape[b.rank - (transposeB ? 2 : 1)];
   return product(gpu, bufferOf(a), bufferOf(b), { m, n, k, batch: a.size / (m * k), transposeA, transposeB });
 }
+
+/** x [rows, k] weightᵀ [k, n], with `bias` [n] added to every row where it is given. */
+export const linear = (gpu: Gpu, x: Tensor, weight: Tensor, bias: Tensor | undefined): Buffer => {
+  const [n, k] = weight.shape;
+  const size = { m: x.size / k, n, k, batch: 1, transposeA: false, transposeB: true };
+  return product(gpu, bufferOf(x), bufferOf(weight), size, bias ? { epilogue: biased(bufferOf(bias)) } : {});
+};

@@ -1,23 +1,35 @@
-// C = op(A) op(B) (+ bias): BM x BN tiles of C, TY x TX invocations, each RI rows (TY apart) by RJ vec4 columns (TX apart) in registers.
+// C = finish(op(A) op(B)): BM x BN tiles of C, TY x TX invocations, each RI rows (TY apart) by RJ vec4 columns (TX apart) in registers.
 // TA: A is stored [K, M]; TB: B is stored [N, K]. z of the grid: batch · splits of K; each split writes its own C, to be summed after.
-struct Params { m: u32, n: u32, k: u32, batch: u32, splits: u32, kPerSplit: u32 }
+// ADD: C is added to. STATS: instead of C, each tile of columns writes (max, Σ exp(c - max)) of its rows, [tiles, M] vec2.
+// Declared before this text: `c` with the ways to store it, and the epilogue fn finish(row, column, v) -> vec4f, with bindings from 4 on.
+struct Params {
+  m: u32, n: u32, k: u32, batch: u32, splits: u32, kPerSplit: u32,
+  aStart: u32, bStart: u32,   // the first element of A and of B
+  column0: u32,               // what `finish` calls column 0
+}
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read_write> c: array<Unit>;
 @group(0) @binding(2) var<storage, read> a: array<Unit>;
 @group(0) @binding(3) var<storage, read> b: array<Unit>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
 
 const NT = TY * TX;
 const RI = BM / TY;
 const RJ = BN / (4u * TX);
 const BK4 = BK / 4u;
 const BN4 = BN / 4u;
+// Rows of the tiles are one vec4 apart against bank conflicts.
 const AS = BK4 + 1u;
+const BS = BN4 + 1u;
+// What an invocation fetches of A and B: vec4s, or, of what is stored the other way, blocks of 4 x 4 to turn in registers.
 const LA = (BM * BK4 + NT - 1u) / NT;
 const LB = (BK * BN4 + NT - 1u) / NT;
+const TLA = (BM / 4u * BK4 + NT - 1u) / NT;
+const TLB = (BN4 * BK4 + NT - 1u) / NT;
+// A warp of 32 is 4 x 8 where there are that many columns.
+const WX = min(TX, 8u);
+const WY = 32u / WX;
 
 var<workgroup> aTile: array<vec4f, BM * AS>;
-var<workgroup> bTile: array<vec4f, BK * BN4>;
+var<workgroup> bTile: array<vec4f, BK * BS>;
 
 // Four numbers of row `row` from column 4 q on, of a stored matrix [rows, stride] at `base`; zeros from row `rows` and column `width` on.
 fn aLoad(base: u32, rows: u32, width: u32, stride: u32, row: u32, q: u32) -> vec4f {
@@ -29,99 +41,173 @@ fn bLoad(base: u32, rows: u32, width: u32, stride: u32, row: u32, q: u32) -> vec
   return bFour(base + row * stride + 4u * q, width - 4u * q);
 }
 
+// @block fetch
+  if (TA == 0u) {
+    // @unroll
+    for (var l = 0u; l < LA; l++) {
+      let e = t + l * NT;
+      fa[l] = aLoad(aBase, p.m, kEnd, p.k, m0 + e / BK4, k0 / 4u + e % BK4);
+    }
+  } else {
+    // @unroll
+    for (var l = 0u; l < TLA; l++) {
+      let e = t + l * NT;
+      if (e < BM / 4u * BK4) {
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          fa[4u * l + i] = aLoad(aBase, kEnd, p.m, p.m, k0 + 4u * (e % BK4) + i, m0 / 4u + e / BK4);
+        }
+      }
+    }
+  }
+  if (TB == 0u) {
+    // @unroll
+    for (var l = 0u; l < LB; l++) {
+      let e = t + l * NT;
+      fb[l] = bLoad(bBase, kEnd, p.n, p.n, k0 + e / BN4, n0 / 4u + e % BN4);
+    }
+  } else {
+    // @unroll
+    for (var l = 0u; l < TLB; l++) {
+      let e = t + l * NT;
+      let r = e / (4u * BK4) * 4u + e % 4u;
+      if (e < BN4 * BK4) {
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          fb[4u * l + i] = bLoad(bBase, p.n, kEnd, p.k, n0 + 4u * r + i, k0 / 4u + e / 4u % BK4);
+        }
+      }
+    }
+  }
+// @end
+
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers acc x w fa fb
-  let ty = t / TX;
-  let tx = t % TX;
+  // @registers acc w fa fb share highest
+  let tx = t / 32u % (TX / WX) * WX + t % WX;
+  let ty = t / (32u * (TX / WX)) * WY + t % 32u / WX;
   let split = group.z / p.batch;
   let batch = group.z % p.batch;
   let m0 = group.y * BM;
   let n0 = group.x * BN;
   let kEnd = min(p.k, (split + 1u) * p.kPerSplit);
-  let aBase = batch * p.m * p.k;
-  let bBase = batch * p.k * p.n;
+  let aBase = p.aStart + batch * p.m * p.k;
+  let bBase = p.bStart + batch * p.k * p.n;
   var acc: array<vec4f, RI * RJ>;
-  var fa: array<vec4f, LA * 4u>;
-  var fb: array<vec4f, LB * 4u>;
+  var fa: array<vec4f, LA + 4u * TLA>;
+  var fb: array<vec4f, LB + 4u * TLB>;
 
+  // Fetch while others still compute, then take turns at the tiles.
   for (var k0 = split * p.kPerSplit; k0 < kEnd; k0 += BK) {
-    // Fetch while others still compute, then take turns at the tiles.
-    if (TA == 0u) {
-      // @unroll
-      for (var i = 0u; i < LA; i++) {
-        let e = t + i * NT;
-        fa[i] = aLoad(aBase, p.m, kEnd, p.k, m0 + e / BK4, k0 / 4u + e % BK4);
-      }
-    }
-    if (TB == 0u) {
-      // @unroll
-      for (var i = 0u; i < LB; i++) {
-        let e = t + i * NT;
-        fb[i] = bLoad(bBase, kEnd, p.n, p.n, k0 + e / BN4, n0 / 4u + e % BN4);
-      }
-    }
+    // @place fetch
     workgroupBarrier();
     if (TA == 0u) {
       // @unroll
-      for (var i = 0u; i < LA; i++) {
-        let e = t + i * NT;
-        if (e < BM * BK4) { aTile[(e / BK4) * AS + e % BK4] = fa[i]; }
+      for (var l = 0u; l < LA; l++) {
+        let e = t + l * NT;
+        if (e < BM * BK4) { aTile[(e / BK4) * AS + e % BK4] = fa[l]; }
       }
     } else {
-      // Blocks of 4 x 4, turned in registers.
-      for (var e = t; e < BM * BK4 / 4u; e += NT) {
-        let q = e % (BM / 4u);
-        let r = e / (BM / 4u);
-        let v0 = aLoad(aBase, kEnd, p.m, p.m, k0 + 4u * r, m0 / 4u + q);
-        let v1 = aLoad(aBase, kEnd, p.m, p.m, k0 + 4u * r + 1u, m0 / 4u + q);
-        let v2 = aLoad(aBase, kEnd, p.m, p.m, k0 + 4u * r + 2u, m0 / 4u + q);
-        let v3 = aLoad(aBase, kEnd, p.m, p.m, k0 + 4u * r + 3u, m0 / 4u + q);
-        aTile[(4u * q) * AS + r] = vec4f(v0.x, v1.x, v2.x, v3.x);
-        aTile[(4u * q + 1u) * AS + r] = vec4f(v0.y, v1.y, v2.y, v3.y);
-        aTile[(4u * q + 2u) * AS + r] = vec4f(v0.z, v1.z, v2.z, v3.z);
-        aTile[(4u * q + 3u) * AS + r] = vec4f(v0.w, v1.w, v2.w, v3.w);
+      // @unroll
+      for (var l = 0u; l < TLA; l++) {
+        let e = t + l * NT;
+        if (e < BM / 4u * BK4) {
+          let at = (e / BK4) * 4u * AS + e % BK4;
+          aTile[at] = vec4f(fa[4u * l].x, fa[4u * l + 1u].x, fa[4u * l + 2u].x, fa[4u * l + 3u].x);
+          aTile[at + AS] = vec4f(fa[4u * l].y, fa[4u * l + 1u].y, fa[4u * l + 2u].y, fa[4u * l + 3u].y);
+          aTile[at + 2u * AS] = vec4f(fa[4u * l].z, fa[4u * l + 1u].z, fa[4u * l + 2u].z, fa[4u * l + 3u].z);
+          aTile[at + 3u * AS] = vec4f(fa[4u * l].w, fa[4u * l + 1u].w, fa[4u * l + 2u].w, fa[4u * l + 3u].w);
+        }
       }
     }
     if (TB == 0u) {
       // @unroll
-      for (var i = 0u; i < LB; i++) {
-        let e = t + i * NT;
-        if (e < BK * BN4) { bTile[e] = fb[i]; }
+      for (var l = 0u; l < LB; l++) {
+        let e = t + l * NT;
+        if (e < BK * BN4) { bTile[(e / BN4) * BS + e % BN4] = fb[l]; }
       }
     } else {
-      for (var e = t; e < BK4 * BN4; e += NT) {
-        let q = e % BK4;
-        let r = e / BK4;
-        let v0 = bLoad(bBase, p.n, kEnd, p.k, n0 + 4u * r, k0 / 4u + q);
-        let v1 = bLoad(bBase, p.n, kEnd, p.k, n0 + 4u * r + 1u, k0 / 4u + q);
-        let v2 = bLoad(bBase, p.n, kEnd, p.k, n0 + 4u * r + 2u, k0 / 4u + q);
-        let v3 = bLoad(bBase, p.n, kEnd, p.k, n0 + 4u * r + 3u, k0 / 4u + q);
-        bTile[(4u * q) * BN4 + r] = vec4f(v0.x, v1.x, v2.x, v3.x);
-        bTile[(4u * q + 1u) * BN4 + r] = vec4f(v0.y, v1.y, v2.y, v3.y);
-        bTile[(4u * q + 2u) * BN4 + r] = vec4f(v0.z, v1.z, v2.z, v3.z);
-        bTile[(4u * q + 3u) * BN4 + r] = vec4f(v0.w, v1.w, v2.w, v3.w);
+      // @unroll
+      for (var l = 0u; l < TLB; l++) {
+        let e = t + l * NT;
+        if (e < BN4 * BK4) {
+          let at = 4u * (e / 4u % BK4) * BS + e / (4u * BK4) * 4u + e % 4u;
+          bTile[at] = vec4f(fb[4u * l].x, fb[4u * l + 1u].x, fb[4u * l + 2u].x, fb[4u * l + 3u].x);
+          bTile[at + BS] = vec4f(fb[4u * l].y, fb[4u * l + 1u].y, fb[4u * l + 2u].y, fb[4u * l + 3u].y);
+          bTile[at + 2u * BS] = vec4f(fb[4u * l].z, fb[4u * l + 1u].z, fb[4u * l + 2u].z, fb[4u * l + 3u].z);
+          bTile[at + 3u * BS] = vec4f(fb[4u * l].w, fb[4u * l + 1u].w, fb[4u * l + 2u].w, fb[4u * l + 3u].w);
+        }
       }
     }
     workgroupBarrier();
     for (var q = 0u; q < BK4; q++) {
-      var x: array<vec4f, RI>;
-      // @unroll
-      for (var r = 0u; r < RI; r++) { x[r] = aTile[(ty + TY * r) * AS + q]; }
+      // Four rows of B, then A's rows one after the other.
+      var w: array<vec4f, 4u * RJ>;
       // @unroll
       for (var i = 0u; i < 4u; i++) {
-        var w: array<vec4f, RJ>;
         // @unroll
-        for (var j = 0u; j < RJ; j++) { w[j] = bTile[(4u * q + i) * BN4 + tx + TX * j]; }
+        for (var j = 0u; j < RJ; j++) { w[i * RJ + j] = bTile[(4u * q + i) * BS + tx + TX * j]; }
+      }
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
+        let v = aTile[(ty + TY * r) * AS + q];
         // @unroll
-        for (var r = 0u; r < RI; r++) {
+        for (var i = 0u; i < 4u; i++) {
           // @unroll
-          for (var j = 0u; j < RJ; j++) { acc[r * RJ + j] = fma(vec4f(x[r][i]), w[j], acc[r * RJ + j]); }
+          for (var j = 0u; j < RJ; j++) { acc[r * RJ + j] = fma(vec4f(v[i]), w[i * RJ + j], acc[r * RJ + j]); }
         }
       }
     }
   }
 
+  if (STATS == 1u) {
+    // The largest of each row, then the sum, over the TX invocations that share it: by way of A's tile.
+    var share: array<f32, RI>;
+    // @unroll
+    for (var r = 0u; r < RI; r++) {
+      share[r] = -1e30;
+      // @unroll
+      for (var j = 0u; j < RJ; j++) {
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          if (n0 + 4u * (tx + TX * j) + i < p.n) { share[r] = max(share[r], acc[r * RJ + j][i]); }
+        }
+      }
+    }
+    workgroupBarrier();
+    // @unroll
+    for (var r = 0u; r < RI; r++) { aTile[(ty + TY * r) * AS + tx / 4u][tx % 4u] = share[r]; }
+    workgroupBarrier();
+    var highest: array<f32, RI>;
+    // @unroll
+    for (var r = 0u; r < RI; r++) {
+      var four = aTile[(ty + TY * r) * AS];
+      for (var i = 1u; i < TX / 4u; i++) { four = max(four, aTile[(ty + TY * r) * AS + i]); }
+      highest[r] = max(max(four.x, four.y), max(four.z, four.w));
+      share[r] = 0.0;
+      // @unroll
+      for (var j = 0u; j < RJ; j++) {
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          if (n0 + 4u * (tx + TX * j) + i < p.n) { share[r] += exp(acc[r * RJ + j][i] - highest[r]); }
+        }
+      }
+    }
+    workgroupBarrier();
+    // @unroll
+    for (var r = 0u; r < RI; r++) { aTile[(ty + TY * r) * AS + tx / 4u][tx % 4u] = share[r]; }
+    workgroupBarrier();
+    // @unroll
+    for (var r = 0u; r < RI; r++) {
+      let row = m0 + ty + TY * r;
+      if (tx == 0u && row < p.m) {
+        var four = aTile[(ty + TY * r) * AS];
+        for (var i = 1u; i < TX / 4u; i++) { four += aTile[(ty + TY * r) * AS + i]; }
+        statsStore(group.x * p.m + row, vec2f(highest[r], four.x + four.y + four.z + four.w));
+      }
+    }
+    return;
+  }
   let cBase = (split * p.batch + batch) * p.m * p.n;
   // @unroll
   for (var r = 0u; r < RI; r++) {
@@ -130,12 +216,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     for (var j = 0u; j < RJ; j++) {
       let column = n0 + 4u * (tx + TX * j);
       if (row < p.m && column < p.n) {
-        var v = acc[r * RJ + j];
-        if (BIAS == 1u) {
-          let last = p.n - 1u;
-          v += vec4f(bias[column], bias[min(column + 1u, last)], bias[min(column + 2u, last)], bias[min(column + 3u, last)]);
-        }
-        cStore(cBase + row * p.n + column, p.n - column, v);
+        let at = cBase + row * p.n + column;
+        var v = finish(row, p.column0 + column, acc[r * RJ + j]);
+        if (ADD == 1u) { v += cFour(at, p.n - column); }
+        cStore(at, p.n - column, v);
       }
     }
   }

@@ -4,6 +4,7 @@ import { type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { collapse, eight } from './axes.ts';
 import source from './reduce.wgsl?raw';
+import splitsSource from './sum-splits.wgsl?raw';
 
 const functions: readonly ReduceFunction[] = ['sum', 'max', 'min'];
 
@@ -54,5 +55,10 @@ export function reduce(gpu: Gpu, x: Buffer, shape: Shape, axes: readonly number[
 }
 
 /** Sums [splits, size] over its first axis. */
-export const reduceSplits = (gpu: Gpu, x: Buffer, splits: number, size: number): Buffer =>
-  reduce(gpu, x, [splits, size], [0], 'sum');
+export function reduceSplits(gpu: Gpu, x: Buffer, splits: number, size: number): Buffer {
+  if (size % 4 !== 0) return reduce(gpu, x, [splits, size], [0], 'sum');
+  const out = gpu.take('reduce', size);
+  const fours = size / 4;
+  gpu.run({ name: 'reduceSplits', source: splitsSource, constants: {} }, [out, x], [fours, splits], gridOf(fours, 64));
+  return out;
+}

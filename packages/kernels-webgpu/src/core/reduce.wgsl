@@ -16,6 +16,19 @@ fn start() -> f32 {
   switch FN { case 0u: { return 0.0; } case 1u: { return bitcast<f32>(0xff7fffffu); } default: { return bitcast<f32>(0x7f7fffffu); } }
 }
 
+// Where item k of what is folded lies.
+fn offsetOf(k: u32) -> u32 {
+  var at = 0u;
+  var left = k;
+  for (var axis = p.inRank; axis > 1u; axis--) {
+    let a = axis - 1u;
+    let extent = p.extents[a / 4u][a % 4u];
+    at += (left % extent) * p.strides[a / 4u][a % 4u];
+    left /= extent;
+  }
+  return at + left * p.strides[0].x;
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
   let output = (group.y * groups.x + group.x) * (256u / LANES) + t / LANES;
@@ -33,17 +46,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       base += (rest % extent) * p.outStrides[a / 4u][a % 4u];
       rest /= extent;
     }
-    for (var k = first + lane; k < last; k += LANES) {
-      var at = base;
-      var left = k;
-      for (var axis = p.inRank; axis > 0u; axis--) {
-        let a = axis - 1u;
-        let extent = p.extents[a / 4u][a % 4u];
-        at += (left % extent) * p.strides[a / 4u][a % 4u];
-        left /= extent;
-      }
-      total = fold(total, x[at]);
+    // Four loads are under way at a time.
+    var k = first + lane;
+    var totals = vec4f(start());
+    for (; k + 3u * LANES < last; k += 4u * LANES) {
+      let found = vec4f(x[base + offsetOf(k)], x[base + offsetOf(k + LANES)], x[base + offsetOf(k + 2u * LANES)], x[base + offsetOf(k + 3u * LANES)]);
+      totals = vec4f(fold(totals.x, found.x), fold(totals.y, found.y), fold(totals.z, found.z), fold(totals.w, found.w));
     }
+    for (; k < last; k += LANES) { totals.x = fold(totals.x, x[base + offsetOf(k)]); }
+    total = fold(fold(totals.x, totals.y), fold(totals.z, totals.w));
   }
   if (LANES > 1u) {
     partial[t] = total;

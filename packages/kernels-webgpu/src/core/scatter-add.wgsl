@@ -1,4 +1,4 @@
-// out[index i] += rows[i], in order, without atomics: the first token of each index owns its row and adds all tokens that share it.
+// out[index i] += rows[i], in order: the first token of each index owns its row and adds all tokens that share it.
 // One workgroup a token; `out` starts as zeros.
 struct Params { tokens: u32, width: u32, rows: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -7,6 +7,9 @@ struct Params { tokens: u32, width: u32, rows: u32 }
 @group(0) @binding(3) var<storage, read> rows: array<f32>;
 var<workgroup> seen: array<u32, 256>;
 var<workgroup> earlier: u32;
+// A bit for each of SPAN tokens: it has the index. Which bits are set does not depend on the order they are set in.
+const SPAN = 1024u;
+var<workgroup> sharers: array<atomic<u32>, SPAN / 32u>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
@@ -27,14 +30,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var column0 = 0u; column0 < p.width; column0 += 256u) {
     let column = column0 + t;
     var total = 0.0;
-    for (var start = token; start < p.tokens; start += 256u) {
-      let i = start + t;
+    for (var start = token; start < p.tokens; start += SPAN) {
       workgroupBarrier();
-      seen[t] = select(0u, 1u, i < p.tokens && indices[min(i, p.tokens - 1u)] == index);
+      if (t < SPAN / 32u) { atomicStore(&sharers[t], 0u); }
+      workgroupBarrier();
+      for (var i = t; i < SPAN; i += 256u) {
+        if (start + i < p.tokens && indices[start + i] == index) { atomicOr(&sharers[i / 32u], 1u << (i % 32u)); }
+      }
       workgroupBarrier();
       if (column < p.width) {
-        for (var k = 0u; k < 256u; k++) {
-          if (seen[k] != 0u) { total += rows[(start + k) * p.width + column]; }
+        for (var word = 0u; word < SPAN / 32u; word++) {
+          var left = atomicLoad(&sharers[word]);
+          while (left != 0u) {
+            total += rows[(start + 32u * word + countTrailingZeros(left)) * p.width + column];
+            left &= left - 1u;
+          }
         }
       }
     }

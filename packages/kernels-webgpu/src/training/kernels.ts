@@ -1,11 +1,12 @@
 import type { KernelTable, RotaryAttributes, Tensor } from '@linattn/math';
 import { rotaryAngle } from '@linattn/math/network';
-import { product } from '../core/matmul.ts';
+import { linear } from '../core/matmul.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { bits } from '../runtime/recorder.ts';
 import adamwSource from './adamw.wgsl?raw';
 import crossEntropySource from './cross-entropy.wgsl?raw';
+import { linearCrossEntropyKernels } from './linear-cross-entropy.ts';
 import { normalizationKernels } from './normalization.ts';
 import { random } from './random.ts';
 import rotarySource from './rotary.wgsl?raw';
@@ -69,13 +70,10 @@ export function trainingKernels(gpu: Gpu): KernelTable {
   const rotaryTables = new RotaryTables(gpu);
   return {
     ...normalizationKernels(gpu),
+    ...linearCrossEntropyKernels(gpu),
     random: random(gpu),
 
-    linear: ([x, weight, bias]) => {
-      const [n, k] = weight!.shape;
-      const size = { m: x!.size / k, n, k, batch: 1, transposeA: false, transposeB: true };
-      return [product(gpu, bufferOf(x), bufferOf(weight), size, bias && bufferOf(bias))];
-    },
+    linear: ([x, weight, bias]) => [linear(gpu, x!, weight!, bias)],
 
     rotary: ([x], attributes) => {
       const [, tokens, heads, width] = x!.shape;
