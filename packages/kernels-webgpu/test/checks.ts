@@ -1,0 +1,48 @@
+import type { Backend } from '@linattn/math';
+import { linearCrossEntropy, softmaxAttention } from '@linattn/math/network';
+import { crossEntropyTuning } from '../src/training/linear-cross-entropy.ts';
+import { worstError } from './compare.ts';
+
+/** Sizes at which kernels take other ways than in the conformance kit; each gives its worst relative error. */
+export const checks: Readonly<Record<string, (backend: Backend) => Promise<number>>> = {
+  'softmax attention, outputs in two parts': (backend) =>
+    worstError(
+      backend,
+      [
+        [1, 40, 2, 200],
+        [1, 40, 2, 200],
+        [1, 40, 2, 160],
+      ],
+      (q, k, v) => softmaxAttention(q, k, v, { mask: 'prefix', prefix: 7 }),
+    ),
+  'softmax attention, several blocks of several heads': (backend) =>
+    worstError(
+      backend,
+      [
+        [2, 150, 3, 32],
+        [2, 150, 3, 32],
+        [2, 150, 3, 20],
+      ],
+      (q, k, v) => softmaxAttention(q, k, v),
+    ),
+  'softmax attention, queries and keys of different numbers': (backend) =>
+    worstError(
+      backend,
+      [
+        [1, 70, 2, 64],
+        [1, 133, 2, 64],
+        [1, 133, 2, 64],
+      ],
+      (q, k, v) => softmaxAttention(q, k, v, { mask: 'bidirectional' }),
+    ),
+  'linear cross entropy, some words at a time': async (backend) => {
+    const { bytes } = crossEntropyTuning;
+    crossEntropyTuning.bytes = 4 * 70 * 130;
+    try {
+      const inputs = [[70, 32], [333, 32], { indices: [70], below: 333 }] as const;
+      return await worstError(backend, inputs, linearCrossEntropy);
+    } finally {
+      crossEntropyTuning.bytes = bytes;
+    }
+  },
+};
