@@ -1,20 +1,22 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
-// Makes .gpu-bundle/: all that a bare Linux host with a GPU driver needs to run tools/bench-gpu, without a network. Compressed node and
-// libvulkan1 are made once and kept; the benchmark is bundled anew each time.
+// Makes .gpu-bundle/ (or the folder named as argument): all that a bare Linux host with a GPU driver needs to run tools/bench-gpu and
+// tools/train-gpu, without a network. Compressed node and libvulkan1 are made once and kept; the programs are bundled anew each time.
 const root = join(import.meta.dirname, '../..');
-const folder = join(root, '.gpu-bundle');
+const folder = resolve(root, process.argv[2] ?? '.gpu-bundle');
+const programs = { bench: 'tools/bench-gpu/main.ts', train: 'tools/train-gpu/main.ts' };
 const most = 64 * 2 ** 20;
 
 mkdirSync(folder, { recursive: true });
 
 await build({
-  entryPoints: [join(root, 'tools/bench-gpu/main.ts')],
-  outfile: join(folder, 'bench.mjs'),
+  entryPoints: Object.fromEntries(Object.entries(programs).map(([name, path]) => [name, join(root, path)])),
+  outdir: folder,
+  outExtension: { '.js': '.mjs' },
   bundle: true,
   platform: 'node',
   format: 'esm',
@@ -43,10 +45,8 @@ if (!readdirSync(folder).some((name) => name.endsWith('.deb'))) {
   }
 }
 
-writeFileSync(
-  join(folder, 'run.sh'),
-  `#!/bin/sh
-# Unpacks into /tmp/gpu-bundle and runs the benchmark with the arguments given.
+const script = (program: string) => `#!/bin/sh
+# Unpacks into /tmp/gpu-bundle and runs ${program}.mjs with the arguments given.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 to=/tmp/gpu-bundle
@@ -55,11 +55,11 @@ for deb in "$here"/*.deb; do [ -e "$deb" ] && dpkg -x "$deb" $to; done
 export LD_LIBRARY_PATH=$to/usr/lib/x86_64-linux-gnu:$LD_LIBRARY_PATH
 for file in node dawn.node; do [ -e $to/$file ] || xz -dc "$here/$file.xz" > $to/$file; done
 chmod +x $to/node
-cp "$here/bench.mjs" $to/
-exec $to/node $to/bench.mjs "$@"
-`,
-  { mode: 0o755 },
-);
+cp "$here/${program}.mjs" $to/
+exec $to/node $to/${program}.mjs "$@"
+`;
+writeFileSync(join(folder, 'run.sh'), script('bench'), { mode: 0o755 });
+writeFileSync(join(folder, 'train.sh'), script('train'), { mode: 0o755 });
 
 let total = 0;
 for (const name of readdirSync(folder)) total += statSync(join(folder, name)).size;
