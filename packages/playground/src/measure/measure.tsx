@@ -30,9 +30,7 @@ export function Measure() {
         </p>
       </header>
       <Settings store={store} />
-      <p class="doing" role="status">
-        {doing.value && `${doing.value} …`}
-      </p>
+      <p class="doing">{doing.value && `${doing.value} …`}</p>
       {failure.value && (
         <Notice>
           <p>

@@ -10,9 +10,11 @@ export interface SweepListener {
   readonly row: (row: Row) => void;
 }
 
-/** How much longer the next point takes, twice as far: at worst as softmax attention does. */
-const growth = (method: Method, { along }: Plan): number =>
-  along === 'tokens' && (method === 'tiled' || method === 'full') ? 4 : method === 'separation' ? 4 : 2;
+/** How much longer the next point takes, at twice the size: softmax is quadratic in N and linear in D, the others the reverse. */
+function growth(method: Method, { along }: Plan): number {
+  const softmax = method === 'tiled' || method === 'full';
+  return softmax === (along === 'tokens') ? 4 : 2;
+}
 
 /** Measures every method at every point, the small ones first. A method that does not fit, or takes too long, is not taken further. */
 export async function sweep(backend: LimitedBackend, plan: Plan, { doing, row }: SweepListener): Promise<void> {

@@ -45,6 +45,8 @@ export interface Generation {
   readonly stateBytes: number;
   /** What keys and values of all tokens so far take, in the same model with softmax attention. */
   readonly cacheBytes: number;
+  /** What the state takes in the same model with linear attention, f(x) = 1 + x. */
+  readonly linearBytes: number;
   readonly tokensPerSecond: number;
   readonly done: boolean;
 }

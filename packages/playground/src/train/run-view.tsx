@@ -10,6 +10,8 @@ export function RunView({ store, ready }: { readonly store: TrainStore; readonly
   const { losses, samples, step, running, tokensPerSecond, memory } = store;
   const { corpus, settings } = ready;
   const missing = 'missing' in corpus ? corpus.missing : undefined;
+  // What failed has its own way to go on.
+  const stopped = store.failure.value !== undefined;
   const newest = losses.value.at(-1);
   const sample = samples.value.at(-1);
   const facts: (readonly [string, string])[] = [
@@ -32,12 +34,12 @@ export function RunView({ store, ready }: { readonly store: TrainStore; readonly
         <button
           type="button"
           class={running.value ? '' : 'primary'}
-          disabled={missing !== undefined}
+          disabled={missing !== undefined || stopped}
           onClick={() => store.run(!running.value)}
         >
           {running.value ? 'Pause' : step.value >= settings.steps ? 'Train further' : 'Go on'}
         </button>
-        <button type="button" onClick={() => store.save()}>
+        <button type="button" disabled={stopped} onClick={() => store.save()}>
           Save the model
         </button>
         {missing && (

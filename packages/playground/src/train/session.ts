@@ -100,7 +100,8 @@ export class Writer {
 
   /** What is carried on, and what a key-value cache would be after as many tokens. */
   get report(): Omit<Generation, 'text' | 'done'> {
-    const { layers, hiddenSize } = this.#model.config;
+    const { layers, hiddenSize, heads } = this.#model.config;
+    const width = 1 + hiddenSize / heads;
     const bytesOfNumber = this.#model.backend.dtype === 'float64' ? 8 : 4;
     const held = this.#state.memories
       .flatMap(({ attention, attentionInput, mlpInput }) => [attention, attentionInput, mlpInput])
@@ -110,6 +111,7 @@ export class Writer {
       tokens: this.#tokens,
       stateBytes: bytesOfNumber * held,
       cacheBytes: bytesOfNumber * 2 * layers * hiddenSize * this.#state.position,
+      linearBytes: bytesOfNumber * layers * heads * width * width,
       tokensPerSecond: (1000 * this.#tokens) / (performance.now() - this.#started),
     };
   }

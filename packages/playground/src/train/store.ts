@@ -47,6 +47,8 @@ export class TrainStore {
 
   #worker: Worker | undefined;
   #backend: BackendName = 'wasm';
+  /** What comes next is another run than the one that is shown. */
+  #another = false;
 
   /** A new run, from fresh parameters. */
   begin(backend: BackendName): void {
@@ -57,6 +59,7 @@ export class TrainStore {
   /** A run that was saved: with its own settings. */
   open(backend: BackendName, file: TextFile): void {
     this.refusal.value = '';
+    this.#another = true;
     this.#ask({ type: 'open', backend, file, text: this.file.peek() }, backend);
   }
 
@@ -93,10 +96,11 @@ export class TrainStore {
     this.#send({ type: 'save' });
   }
 
-  /** Stops everything at once, whatever it is in the middle of. */
+  /** Ends the run at once, whatever it is in the middle of. */
   end(): void {
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.#another = false;
     this.ready.value = this.failure.value = this.written.value = this.memory.value = undefined;
     this.running.value = this.writing.value = false;
     this.doing.value = this.refusal.value = '';
@@ -135,8 +139,11 @@ export class TrainStore {
         this.doing.value = report.text;
         return;
       case 'ready':
-        // An opened model is another run: its curve begins where it was saved.
-        if (report.step < this.step.peek() || this.losses.peek().length === 0) this.#rewind(report.step);
+        if (this.#another) {
+          this.#rewind(0);
+          this.written.value = this.failure.value = undefined;
+          this.#another = false;
+        }
         this.step.value = report.step;
         this.ready.value = report;
         this.settings.value = report.settings;
@@ -166,6 +173,7 @@ export class TrainStore {
         download(report.name, report.bytes);
         return;
       case 'refused':
+        this.#another = false;
         this.refusal.value = report.message;
         this.doing.value = '';
         return;

@@ -34,7 +34,7 @@ export function Train() {
       {ready.value && (
         <>
           <RunView store={store} ready={ready.value} />
-          <WriteView store={store} ready={ready.value} />
+          {!failure.value && <WriteView store={store} ready={ready.value} />}
         </>
       )}
     </section>

@@ -70,9 +70,12 @@ export function WriteView({ store, ready }: { readonly store: TrainStore; readon
 
 /** What is carried from token to token, by the two kinds of attention. */
 function Meter({ meter, softmax }: { readonly meter: Generation; readonly softmax: boolean }) {
-  const { tokens, stateBytes, cacheBytes, tokensPerSecond } = meter;
+  const { tokens, stateBytes, cacheBytes, linearBytes, tokensPerSecond } = meter;
   const rows = softmax
-    ? ([['Keys and values of all tokens, carried by this model', stateBytes]] as const)
+    ? ([
+        ['Keys and values of all tokens, carried by this model', stateBytes],
+        ['The state, in the same model with linear attention', linearBytes],
+      ] as const)
     : ([
         ['The state, carried by this model', stateBytes],
         ['Keys and values, in the same model with softmax', cacheBytes],

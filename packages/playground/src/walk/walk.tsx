@@ -50,7 +50,7 @@ export function Walk() {
           from it. The gradient goes the same way back, in a matrix of the same size.
         </p>
         <p>
-          The first {conditional === 1 ? 'token is' : `${conditional} tokens are`} given; the{' '}
+          The first {conditional === 1 ? 'token is' : `${conditional} tokens are`} given (conditional); the{' '}
           {generated === 1 ? 'one after' : `${generated} after`} are generated, and only these are judged: each is asked
           to read back the value of a given token. Step through it with the buttons or the arrow keys, and change the
           words: every number is computed here, in float64, when you do.
