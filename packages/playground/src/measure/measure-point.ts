@@ -10,7 +10,7 @@ export interface Size {
 }
 
 /** A point is run until it took this long together, within these numbers of runs; the first run warms up and does not count. */
-const enoughSeconds = 0.3;
+const enoughSeconds = 0.2;
 const runs = { least: 3, most: 15 } as const;
 /** Runs longer than this count as they are, without a warm-up. */
 const longSeconds = 2;

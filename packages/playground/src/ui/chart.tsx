@@ -31,6 +31,8 @@ export function Chart({ draw, data, label }: ChartProps) {
     const timer = setTimeout(async () => {
       const chart = await draw(width);
       if (stale) return;
+      // The label says it all: the marks themselves say nothing to those who do not see them.
+      chart.setAttribute('aria-hidden', 'true');
       frame.current?.replaceChildren(chart);
       drawn.current = performance.now();
     }, wait);

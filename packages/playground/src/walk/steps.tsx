@@ -9,13 +9,13 @@ interface StepsProps {
   readonly example: Example;
 }
 
-/** The controls, and what happens at this step in words. */
+/** The controls, and what happens at this step in words. A button at its end keeps the focus: a disabled one would lose it. */
 export function Steps({ step, last, go, place, example }: StepsProps) {
   const words = describe(place, example);
   return (
     <div class="steps">
       <div class="step-controls">
-        <button type="button" onClick={() => go(step - 1)} disabled={step === 0}>
+        <button type="button" onClick={() => go(step - 1)} aria-disabled={step === 0}>
           Back
         </button>
         <input
@@ -27,7 +27,7 @@ export function Steps({ step, last, go, place, example }: StepsProps) {
           aria-valuetext={`${step} of ${last}: ${words.title}`}
           onInput={(event) => go(event.currentTarget.valueAsNumber)}
         />
-        <button type="button" class="primary" onClick={() => go(step + 1)} disabled={step === last}>
+        <button type="button" class="primary" onClick={() => go(step + 1)} aria-disabled={step === last}>
           Next
         </button>
       </div>
