@@ -1,9 +1,11 @@
 import { random, type Tensor, tensor, vjp } from '@linattn/math';
 import { float64Backend } from '@linattn/math/float64';
 import { describe, expect, test } from 'vitest';
+import { toCSV } from '../src/measure/export.ts';
 import { limitedBackend, MemoryLimitError } from '../src/measure/limited-backend.ts';
 import { attend, runningSum } from '../src/measure/methods.ts';
-import type { Method, Row } from '../src/measure/plan.ts';
+import { defaultPlan, type Method, type Outcome, type Row } from '../src/measure/plan.ts';
+import { seriesOf, summarise } from '../src/measure/series.ts';
 import { slopeOf } from '../src/measure/slope.ts';
 import { sweep } from '../src/measure/sweep.ts';
 
@@ -95,4 +97,33 @@ test('slopes are exponents of the last three points', () => {
   const square = [1, 2, 4, 8].map((x) => [x, x === 1 ? 1e9 : 5 * x * x] as const);
   expect(slopeOf(square)).toBeCloseTo(2, 10);
   expect(slopeOf(square.slice(0, 1))).toBeUndefined();
+});
+
+describe('results', () => {
+  const row = (tokens: number, outcome: Outcome): Row => ({
+    ...{ method: 'full', pass: 'both', tokens, features: 32, heads: 4, outcome },
+  });
+  const measured = (tokens: number) =>
+    row(tokens, { type: 'measured', seconds: 1e-9 * tokens ** 2, runs: 3, peakBytes: 8 * tokens ** 2 });
+  const rows = [measured(128), measured(256), measured(512), row(1024, { type: 'memory', message: 'too much' })];
+
+  test('a method that ran out of memory ends where its line was going', () => {
+    const { points, endings } = seriesOf(rows, defaultPlan, 'both', 'peakBytes');
+    expect(points.map(({ y }) => y)).toEqual([8 * 128 ** 2, 8 * 256 ** 2, 8 * 512 ** 2]);
+    expect(endings).toHaveLength(1);
+    expect(endings[0]).toMatchObject({ x: 1024, why: 'memory' });
+    expect(endings[0].y / (8 * 1024 ** 2)).toBeCloseTo(1, 10);
+    expect(seriesOf(rows, defaultPlan, 'forward', 'seconds')).toEqual({ points: [], endings: [] });
+  });
+
+  test('are summed up by method, and written a line each', () => {
+    const full = summarise(rows, defaultPlan, 'both').find(({ method }) => method === 'full')!;
+    expect(full.timeSlope).toBeCloseTo(2, 10);
+    expect(full.ending).toBe('memory');
+    expect(full.last?.x).toBe(512);
+    expect(toCSV({ rows, plan: defaultPlan, device: 'here' }).split('\n').slice(3, 5)).toEqual([
+      'full,both,512,32,4,measured,0.000262144,3,2097152',
+      'full,both,1024,32,4,memory,,,',
+    ]);
+  });
 });

@@ -5,7 +5,14 @@ import { decoder, encode, entropyOf } from '../src/train/bytes.ts';
 import { type Corpus, fileCorpus, storyCorpus } from '../src/train/corpus.ts';
 import { readModelFile, writeModelFile } from '../src/train/model-file.ts';
 import { Session, Writer } from '../src/train/session.ts';
-import { defaultSettings, isTrainSettings, type TrainSettings } from '../src/train/settings.ts';
+import {
+  type Dropout,
+  defaultSettings,
+  dropouts,
+  isTrainSettings,
+  softmaxDropouts,
+  type TrainSettings,
+} from '../src/train/settings.ts';
 
 const settings: TrainSettings = { ...defaultSettings, size: 'tiny', seqLen: 64, steps: 40 };
 let backend: Backend;
@@ -64,6 +71,18 @@ test('a fresh model of every attention learns', async () => {
     expect(found[0]).toBeGreaterThan(5);
     expect(found.at(-1)).toBeLessThan(0.75 * found[0]);
     session.dispose();
+  }
+});
+
+test('every attention takes a step with every replacement of dropout that is offered for it', async () => {
+  for (const attention of ['first', 'second', 'softmax'] as const) {
+    for (const dropout of Object.keys(dropouts) as Dropout[]) {
+      if (attention === 'softmax' && !softmaxDropouts.includes(dropout)) continue;
+      const session = new Session(backend, { ...settings, attention, dropout }, corpus);
+      const [loss] = await losses(session, 1);
+      expect(loss, `${attention}, ${dropout}`).toBeLessThan(7);
+      session.dispose();
+    }
   }
 });
 
