@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Trained } from '../src/figure-3/index.ts';
+import type { Trained } from '../src/figure-3/settings.ts';
 import { runExperiment } from '../src/frame/run.ts';
 import { findExperiment } from '../src/registry.ts';
 import { silentHost, temporaryFolder } from './support.ts';

@@ -2,7 +2,7 @@ import { formatInteger, formatSeconds, significant } from '../frame/format.ts';
 import type { Section } from '../frame/section.ts';
 import { drawLines } from '../plot/draw.ts';
 import type { CurvePoint } from '../training/train.ts';
-import { type AttentionName, attentions, type Figure3Settings, type Trained } from './index.ts';
+import { type AttentionName, attentions, type Figure3Settings, type Trained } from './settings.ts';
 
 const names: Readonly<Record<AttentionName, string>> = {
   linear: 'linear, f = 1 + x normalised',

@@ -1,32 +1,10 @@
-import type { Experiment, Settings, Task, TaskContext } from '../frame/experiment.ts';
-import { type Denominators, measureDenominators } from './denominators.ts';
-import type { Normalize } from './inputs.ts';
-import { type LengthErrors, measureLength } from './length.ts';
-import { measurePrinted, type PrintedErrors } from './printed.ts';
-import { measureSharpness, type Sharpness } from './sharpness.ts';
+import type { Experiment, Task, TaskContext } from '../frame/experiment.ts';
+import { measureDenominators } from './denominators.ts';
+import { measureLength } from './length.ts';
+import { measurePrinted } from './printed.ts';
+import { keys, type NumericsSettings, type NumericsValue, normalizations } from './settings.ts';
+import { measureSharpness } from './sharpness.ts';
 import { writeNumerics } from './write.ts';
-
-export interface NumericsSettings extends Settings {
-  /** Of the denominators. */
-  readonly tokens: number;
-  readonly headDims: readonly number[];
-  readonly lengths: readonly number[];
-  /** Where lengths differ. */
-  readonly headDim: number;
-  /** Tokens among which one is to be picked out. */
-  readonly crowds: readonly number[];
-}
-
-export type NumericsValue = Denominators | LengthErrors | PrintedErrors | Sharpness;
-
-export const keys = {
-  denominators: (normalize: Normalize, headDim: number) => `denominators, normalize ${normalize}, D ${headDim}`,
-  length: (tokens: number) => `error at N ${tokens}`,
-  printed: 'equations as printed',
-  sharpness: (tokens: number) => `one token among ${tokens}`,
-};
-
-export const normalizations: readonly Normalize[] = ['none', 'l2'];
 
 async function onBackend<T>(
   { openBackend }: TaskContext,

@@ -2,10 +2,10 @@ import { formatInteger, scientific, significant } from '../frame/format.ts';
 import type { Section } from '../frame/section.ts';
 import { drawLines } from '../plot/draw.ts';
 import type { Denominators } from './denominators.ts';
-import { keys, type NumericsSettings, type NumericsValue, normalizations } from './index.ts';
 import type { Errors } from './inputs.ts';
 import type { LengthErrors } from './length.ts';
 import type { PrintedErrors } from './printed.ts';
+import { keys, type NumericsSettings, type NumericsValue, normalizations } from './settings.ts';
 import type { Sharpness } from './sharpness.ts';
 
 type Values = ReadonlyMap<string, NumericsValue>;

@@ -1,20 +1,8 @@
-import type { Experiment, Scale, Settings, Task } from '../frame/experiment.ts';
-import { type LayerShape, measurePoint, type Point } from './measure.ts';
+import type { Experiment, Scale, Task } from '../frame/experiment.ts';
+import { measurePoint, type Point } from './measure.ts';
 import { methods } from './methods/index.ts';
+import { pointKey, type ScalingSettings } from './settings.ts';
 import { writeScaling } from './write.ts';
-
-export interface ScalingSettings extends Settings {
-  readonly batch: number;
-  readonly heads: number;
-  /** Tokens: one number, or what they grow over. */
-  readonly tokens: readonly number[];
-  readonly headDims: readonly number[];
-  readonly memoryBudget: number;
-  readonly timeLimit: number;
-}
-
-export const pointKey = (method: string, { tokens, headDim }: Pick<LayerShape, 'tokens' | 'headDim'>): string =>
-  `${method}, N ${tokens}, D ${headDim}`;
 
 const GiB = 2 ** 30;
 const doublings = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from * 2 ** i);

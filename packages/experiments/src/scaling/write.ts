@@ -2,10 +2,10 @@ import { formatBytes, formatInteger, formatSeconds, significant } from '../frame
 import type { Section } from '../frame/section.ts';
 import { drawLines } from '../plot/draw.ts';
 import { type Fit, fitSlope } from './fit.ts';
-import type { ScalingSettings } from './index.ts';
-import { pointKey } from './index.ts';
 import { isMissing, type Measured, type Outcome, type Pass, type Point } from './measure.ts';
 import { type Method, methods } from './methods/index.ts';
+import type { ScalingSettings } from './settings.ts';
+import { pointKey } from './settings.ts';
 
 type Grows = 'N' | 'D';
 type Quantity = 'seconds' | 'peakBytes';
