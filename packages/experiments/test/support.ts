@@ -49,6 +49,7 @@ export function silentHost({
       return createWasmBackend({ threads: 1 });
     },
     loadText: async () => someText(),
+    readData: async () => undefined,
     pause: async () => {
       if (opened >= stopAfter || ++paused > pauses) throw new Error('stopped');
     },

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Host, Overrides, Scale } from '@linattn/experiments';
 import { Command, Option } from 'commander';
 import { backendNames, openBackend } from '../backends.ts';
+import { readText } from '../data/read-text.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
 import { withFile } from '../errors.ts';
 import { Interrupt, InterruptedError } from '../interrupt.ts';
@@ -22,6 +24,7 @@ interface ReproduceOptions {
   readonly timeLimit?: number;
   readonly data?: string;
   readonly tokenizer?: string;
+  readonly files?: string;
   readonly seed?: number;
   readonly overwrite?: boolean;
   readonly quiet?: boolean;
@@ -53,6 +56,7 @@ export function reproduceCommand(): Command {
     )
     .option('--data <name|file>', 'figure-3: stories, tinystories, tinystories-train, or a text file')
     .option('--tokenizer <bytes|file>', 'figure-3: bytes, or a Hugging Face tokenizer.json')
+    .option('--files <folder>', 'table-1: imdb-train.tsv and imdb-test.tsv (.br and .gz too)')
     .addOption(option('--seed <n>', 'of everything that is drawn', parse.integer))
     .option('--overwrite', 'throw former measurements away')
     .option('-q, --quiet', 'say nothing');
@@ -119,11 +123,21 @@ function hostOf(terminal: Terminal, interrupt: Interrupt, options: ReproduceOpti
       const description = corpus.description.replace(data, name);
       return { ...corpus, description, vocabSize: Math.ceil(tokenizer.vocabSize / 8) * 8 };
     },
+    readData: (name) => readFrom(options.files, name),
     progress: ({ done, secondsLeft, text }) => {
       terminal.advance(done, `${formatPercent(done).padStart(4)}  `, `${text}  ${formatClock(secondsLeft)} left`);
     },
     line: (text) => terminal.line(text),
   };
+}
+
+/** A file of a folder, as it is or packed. */
+async function readFrom(folder: string | undefined, name: string): Promise<string | undefined> {
+  if (folder === undefined) return undefined;
+  for (const file of ['', '.br', '.gz'].map((packed) => join(folder, name + packed))) {
+    if (existsSync(file)) return (await readText(file, dataLimit, '--files')).text;
+  }
+  return undefined;
 }
 
 /** The command as it would be typed again, without what only says where things are and how much is said. */
@@ -134,7 +148,7 @@ function describeCommand(name: string, command: Command): string {
     if (hidden.has(attribute) || (command.getOptionValueSource(attribute) !== 'cli' && attribute !== 'scale'))
       return [];
     const value = String(command.getOptionValue(attribute));
-    return [each.long!, ['data', 'tokenizer'].includes(attribute) ? basename(value) : value];
+    return [each.long!, ['data', 'tokenizer', 'files'].includes(attribute) ? basename(value) : value];
   });
   return ['linattn', 'reproduce', name, ...words].join(' ');
 }

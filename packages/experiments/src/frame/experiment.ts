@@ -25,6 +25,8 @@ export interface Host {
   openBackend(): Promise<Backend>;
   /** A text by name or file, as tokens of `bytes` or of a tokenizer.json. */
   loadText(name: string, tokenizer: string): Promise<Text>;
+  /** A data file by name, as text; undefined where the user gave none. */
+  readData(name: string): Promise<string | undefined>;
   /** Lets signals be seen; throws to stop. Experiments call it between short pieces of work. */
   pause(): Promise<void>;
   /** Where the run stands; `done` in [0, 1]. */
@@ -33,7 +35,7 @@ export interface Host {
   line(text: string): void;
 }
 
-export interface TaskContext extends Pick<Host, 'openBackend' | 'loadText' | 'pause'> {
+export interface TaskContext extends Pick<Host, 'openBackend' | 'loadText' | 'readData' | 'pause'> {
   /** A folder for what a long task needs in order to go on: checkpoints. It may not exist yet. */
   readonly folder: string;
   /** Share of this task done, in [0, 1]. */
@@ -48,6 +50,8 @@ export interface Task<V> {
   readonly key: string;
   /** How long it takes beside the others. Default 1. */
   readonly weight?: number;
+  /** Whether a value found by a former run is to be measured again: where something was missing that may be there now. */
+  again?(value: V): boolean;
   run(context: TaskContext): Promise<V>;
 }
 

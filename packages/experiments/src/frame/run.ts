@@ -83,7 +83,10 @@ async function measureAll(
 ): Promise<void> {
   const weightOf = ({ weight = 1 }: Task<unknown>) => weight;
   const total = tasks.reduce((sum, task) => sum + weightOf(task), 0);
-  const left = tasks.filter(({ key }) => !measurements.get(key));
+  const left = tasks.filter((task) => {
+    const found = measurements.get(task.key);
+    return !found || task.again?.(found.value);
+  });
   if (left.length < tasks.length) host.line(`${tasks.length - left.length} of ${tasks.length} measurements are there`);
   let before = total - left.reduce((sum, task) => sum + weightOf(task), 0);
   const start = { time: performance.now(), weight: before };
@@ -100,6 +103,7 @@ async function measureAll(
     const value = await task.run({
       openBackend: () => host.openBackend(),
       loadText: (name, tokenizer) => host.loadText(name, tokenizer),
+      readData: (name) => host.readData(name),
       pause: () => host.pause(),
       folder: join(folder, 'work', task.key.replaceAll(/[^\w.-]+/g, '_')),
       report,

@@ -11,12 +11,16 @@ import {
 } from '@linattn/nn';
 import type { TaskContext } from '../frame/experiment.ts';
 import { train } from '../training/train.ts';
+import { parseReviews, type Review, sameFilm, sentiment } from './data/imdb.ts';
 import { generateListops, type ListopsOptions, listopsExamples, listopsTokens } from './data/listops.ts';
+import { generatePathfinder } from './data/pathfinder.ts';
 import type { Table1Settings } from './index.ts';
 import { modelOf, type Variant } from './variants.ts';
 
 /** How a column is trained. */
 export interface Training {
+  /** Trained on, where they are generated or drawn. */
+  readonly examples?: number;
   readonly steps: number;
   readonly batchSize: number;
   readonly seqLen: number;
@@ -39,11 +43,16 @@ export interface CellOptions {
   readonly settings: Table1Settings;
 }
 
+/** A file of the data is not there. */
+export interface NotRun {
+  readonly missing: string;
+}
+
 /** A column of the table. */
 export interface Column {
   readonly name: string;
   readonly unit: 'nats a character' | 'accuracy';
-  measure(backend: Backend, options: CellOptions, context: TaskContext): Promise<Cell>;
+  measure(backend: Backend, options: CellOptions, context: TaskContext): Promise<Cell | NotRun>;
 }
 
 const planOf = ({ training, seed }: CellOptions) => ({ ...training, seed, weightDecay: 0.1, evaluations: 1 });
@@ -74,37 +83,45 @@ const tinyStories: Column = {
 };
 
 interface Split {
+  readonly note: string;
   readonly training: readonly Labelled[];
   readonly held: readonly Labelled[];
+}
+
+interface LoadOptions {
+  readonly settings: Table1Settings;
+  /** How many to train on, and to score on. */
+  readonly counts: { readonly training: number; readonly held: number };
+  readonly seqLen: number;
+  readonly context: TaskContext;
 }
 
 /** A column of sequences with a class. */
 const classification = (
   name: string,
   sizes: { readonly vocabSize: number; readonly classes: number },
-  load: (settings: Table1Settings, seed: number) => Split,
-  note: string,
+  load: (options: LoadOptions) => Promise<Split | NotRun>,
 ): Column => ({
   name,
   unit: 'accuracy',
   measure: async (backend, options, context) => {
     const { settings, training, seed, variant } = options;
     // The same examples for every seed: seeds are of parameters, order and noise.
-    const { training: examples, held } = load(settings, settings.seed);
+    const counts = { training: training.examples ?? Number.POSITIVE_INFINITY, held: settings.held.examples };
+    const split = await load({ settings, counts, seqLen: training.seqLen, context });
+    if ('missing' in split) return split;
     const config = modelOf(variant, settings.dropout, { vocabSize: sizes.vocabSize, mask: 'bidirectional' });
     const model = SequenceClassifier.init(backend, { ...config, classes: sizes.classes }, { seed });
-    const validation = labelled(held, { order: 'sequential' });
-    const { seconds } = await train(
-      model,
-      { training: labelled(examples, { seed }), validation },
-      planOf(options),
-      context,
-    );
-    const score = await accuracy(model, validation, training);
+    const data = {
+      training: labelled(split.training, { seed }),
+      validation: labelled(split.held, { order: 'sequential' }),
+    };
+    const { seconds } = await train(model, data, planOf(options), context);
+    const score = await accuracy(model, data.validation, training);
     model.dispose();
-    const counts = new Map<number, number>();
-    for (const { label } of held) counts.set(label, (counts.get(label) ?? 0) + 1);
-    return { score, trivial: Math.max(...counts.values()) / held.length, seconds, note };
+    const counted = new Map<number, number>();
+    for (const { label } of split.held) counted.set(label, (counted.get(label) ?? 0) + 1);
+    return { score, trivial: Math.max(...counted.values()) / split.held.length, seconds, note: split.note };
   },
 });
 
@@ -133,16 +150,51 @@ async function accuracy(
   }
 }
 
+/** Examples that are made: some to score on, the others to train on. */
+const generated = (
+  name: string,
+  sizes: { readonly vocabSize: number; readonly classes: number },
+  make: (seed: number, count: number) => readonly Labelled[],
+  note: string,
+): Column =>
+  classification(name, sizes, async ({ settings, counts: { training, held } }) => {
+    const all = make(settings.seed, training + held);
+    return { training: all.slice(held), held: all.slice(0, held), note };
+  });
+
 const listops = (name: string, bounds: Omit<ListopsOptions, 'seed' | 'count'>, note: string): Column =>
-  classification(
+  generated(
     name,
     { vocabSize: listopsTokens.length, classes: 10 },
-    ({ examples, held }, seed) => {
-      const all = listopsExamples(generateListops({ seed, count: examples + held.examples, ...bounds }));
-      return { training: all.slice(held.examples), held: all.slice(0, held.examples) };
-    },
+    (seed, count) => listopsExamples(generateListops({ seed, count, ...bounds })),
     note,
   );
+
+/** Byte 0 to 255, right or wrong. */
+const bytes = { vocabSize: 256, classes: 2 };
+
+const reviewColumn = (
+  name: string,
+  make: (reviews: readonly Review[], seed: number, count: number, limit: number) => readonly Labelled[],
+  note: string,
+): Column =>
+  classification(name, bytes, async ({ settings: { seed }, counts, seqLen, context }) => {
+    const files = ['imdb-train.tsv', 'imdb-test.tsv'] as const;
+    const [training, held] = await Promise.all(files.map((file) => context.readData(file)));
+    if (training === undefined || held === undefined)
+      return { missing: `${files.join(' and ')} are not given (--files)` };
+    return {
+      training: make(parseReviews(training, files[0]), seed, counts.training, seqLen),
+      held: make(parseReviews(held, files[1]), seed + 1, counts.held, seqLen),
+      note,
+    };
+  });
+
+/** So many of them, from all over: the files are sorted. */
+function spread<T>(items: readonly T[], count: number): T[] {
+  const step = Math.max(1, items.length / count);
+  return Array.from({ length: Math.min(count, items.length) }, (_, i) => items[Math.floor(i * step)]);
+}
 
 /** Those that can be run. */
 export const columns: readonly Column[] = [
@@ -153,6 +205,22 @@ export const columns: readonly Column[] = [
     'generated: 9 to 63 tokens, depth 4, 2 to 5 arguments',
   ),
   listops('ListOps', {}, 'generated: 501 to 1,999 tokens, depth 10, 2 to 10 arguments'),
+  reviewColumn(
+    'Text',
+    (reviews, _, count, limit) => sentiment(spread(reviews, count), limit),
+    'bytes of the Large Movie Review data set',
+  ),
+  reviewColumn(
+    'Same film',
+    (reviews, seed, count, limit) => sameFilm(reviews, { seed, count: Number.isFinite(count) ? count : 20_000, limit }),
+    'in place of Retrieval: two reviews in one row, of the same film or not',
+  ),
+  generated(
+    'Pathfinder',
+    bytes,
+    (seed, count) => generatePathfinder({ seed, count }),
+    'generated after the description of Linsley et al. (2018): 32 × 32 pixels, 14 dashes',
+  ),
 ];
 
 /** Columns of the Long Range Arena in the order of the published rows. */
