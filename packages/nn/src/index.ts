@@ -16,6 +16,7 @@ export {
 } from './config.ts';
 export * from './generation/generate.ts';
 export * from './generation/sample.ts';
+export * from './generation/snapshot.ts';
 export { configFromHuggingFace, configToHuggingFace } from './hugging-face.ts';
 export { SelfAttention, type SelfAttentionOptions } from './layers/attention.ts';
 export { Block, type BlockOptions } from './layers/block.ts';
