@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import type { TaskContext } from '../src/frame/experiment.ts';
 import { Section } from '../src/frame/section.ts';
 import { type Cell, columns, type NotRun } from '../src/table-1/columns.ts';
-import { cellKey, table1 } from '../src/table-1/index.ts';
+import { table1 } from '../src/table-1/index.ts';
+import { cellKey } from '../src/table-1/settings.ts';
 import { variants } from '../src/table-1/variants.ts';
 import { silentHost, temporaryFolder } from './support.ts';
 

@@ -14,18 +14,8 @@ import { train } from '../training/train.ts';
 import { parseReviews, type Review, sameFilm, sentiment } from './data/imdb.ts';
 import { generateListops, type ListopsOptions, listopsExamples, listopsTokens } from './data/listops.ts';
 import { generatePathfinder } from './data/pathfinder.ts';
-import type { Table1Settings } from './index.ts';
+import type { Table1Settings, Training } from './settings.ts';
 import { modelOf, type Variant } from './variants.ts';
-
-/** How a column is trained. */
-export interface Training {
-  /** Trained on, where they are generated or drawn. */
-  readonly examples?: number;
-  readonly steps: number;
-  readonly batchSize: number;
-  readonly seqLen: number;
-  readonly learningRate: number;
-}
 
 /** What a cell came to: nats a character, or the share of examples classified rightly. */
 export interface Cell {

@@ -1,22 +1,8 @@
-import type { Experiment, Settings, Task } from '../frame/experiment.ts';
-import { type Cell, findColumn, type NotRun, type Training } from './columns.ts';
-import { type Variant, variants } from './variants.ts';
+import type { Experiment, Task } from '../frame/experiment.ts';
+import { type Cell, findColumn, type NotRun } from './columns.ts';
+import { cellKey, type Table1Settings } from './settings.ts';
+import { variants } from './variants.ts';
 import { writeTable1 } from './write.ts';
-
-export interface Table1Settings extends Settings {
-  /** Of TinyStories. */
-  readonly data: string;
-  /** Columns that are run, and how. */
-  readonly columns: Readonly<Record<string, Training>>;
-  /** How many seeds, from `seed` on. */
-  readonly seeds: number;
-  /** Rate at the start; it falls to 0 linearly. */
-  readonly dropout: number;
-  /** Kept to score on. */
-  readonly held: { readonly examples: number; readonly tokens: number };
-}
-
-export const cellKey = (column: string, { name }: Variant, seed: number): string => `${column}, ${name}, seed ${seed}`;
 
 /** The ablation of dropout: attention and what stands in for dropout, on several data sets. */
 export const table1: Experiment<Table1Settings, Cell | NotRun> = {

@@ -2,7 +2,7 @@ import { formatInteger } from '../frame/format.ts';
 import type { Section } from '../frame/section.ts';
 import { arena, type Cell, findColumn, type NotRun } from './columns.ts';
 import { drawRows } from './figure.ts';
-import { cellKey, type Table1Settings } from './index.ts';
+import { cellKey, type Table1Settings } from './settings.ts';
 import { published, type Variant, variants } from './variants.ts';
 
 type Values = ReadonlyMap<string, Cell | NotRun>;
