@@ -1,4 +1,4 @@
-import type { Backend } from '@linattn/math';
+import { type Backend, matmul } from '@linattn/math';
 import { linearCrossEntropy, softmaxAttention } from '@linattn/math/network';
 import { crossEntropyTuning } from '../src/training/linear-cross-entropy.ts';
 import { worstError } from './compare.ts';
@@ -34,6 +34,34 @@ export const checks: Readonly<Record<string, (backend: Backend) => Promise<numbe
         [1, 133, 2, 64],
       ],
       (q, k, v) => softmaxAttention(q, k, v, { mask: 'bidirectional' }),
+    ),
+  // Enough tiles that GPUs take the large one; the gradients are long sums in splits.
+  'matrix product, large': (backend) =>
+    worstError(
+      backend,
+      [
+        [1530, 36],
+        [36, 1400],
+      ],
+      (a, b) => matmul(a, b),
+    ),
+  'matrix product, large, B transposed': (backend) =>
+    worstError(
+      backend,
+      [
+        [1530, 36],
+        [1400, 36],
+      ],
+      (a, b) => matmul(a, b, false, true),
+    ),
+  'matrix product, large, A transposed': (backend) =>
+    worstError(
+      backend,
+      [
+        [36, 1532],
+        [36, 1400],
+      ],
+      (a, b) => matmul(a, b, true),
     ),
   'linear cross entropy, some words at a time': async (backend) => {
     const { bytes } = crossEntropyTuning;

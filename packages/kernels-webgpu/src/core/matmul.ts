@@ -32,21 +32,13 @@ export interface ProductOptions {
   readonly into?: Buffer;
 }
 
-export interface Tile {
+interface Tile {
   readonly BM: number;
   readonly BN: number;
   readonly BK: number;
   readonly TY: number;
   readonly TX: number;
 }
-
-/** Knobs that benchmarks turn; the defaults are what the package uses. */
-export interface ProductTuning {
-  /** Replaces the large tile. */
-  large?: (size: Product) => Tile;
-}
-
-export const productTuning: ProductTuning = {};
 
 // 16 rows by 8 columns an invocation: what they share is read from workgroup memory, which holds them up, less often than with 8 by 8.
 const large: Tile = { BM: 128, BN: 128, BK: 16, TY: 8, TX: 16 };
@@ -71,7 +63,7 @@ const splitsOf = (tile: Tile, size: Product): number => {
 function chooseTile(size: Product, workgroupBytes: number, whole: boolean): Tile {
   const groups = tilesOf(large, size) * (whole ? 1 : splitsOf(large, size));
   if (groups >= plenty / 2 && Math.min(size.m, size.n) > 64) {
-    return productTuning.large?.(size) ?? (bytesOf(large) <= workgroupBytes ? large : { ...large, BK: 8 });
+    return bytesOf(large) <= workgroupBytes ? large : { ...large, BK: 8 };
   }
   return tilesOf(medium, size) >= plenty / 2 || (size.m > 32 && size.n > 32) ? medium : small;
 }
@@ -120,11 +112,7 @@ fn statsStore(at: u32, v: vec2f) {}
 export function rowStatistics(gpu: Gpu, a: Buffer, b: Buffer, size: Product): { stats: Buffer; tiles: number } {
   const { m, n, k } = size;
   const limit = gpu.device.limits.maxComputeWorkgroupStorageSize;
-  const tile = gpu.software
-    ? small
-    : bytesOf(large) <= limit && m > 64
-      ? (productTuning.large?.({ m, n, k, batch: 1, transposeA: false, transposeB: true }) ?? large)
-      : medium;
+  const tile = gpu.software ? small : bytesOf(large) <= limit && m > 64 ? large : medium;
   const tiles = Math.ceil(n / tile.BN);
   const out = gpu.take('matmul', 2 * tiles * m);
   const c = `@group(0) @binding(1) var<storage, read_write> c: array<vec2f>;

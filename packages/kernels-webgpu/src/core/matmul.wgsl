@@ -97,9 +97,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   var fa: array<vec4f, LA + 4u * TLA>;
   var fb: array<vec4f, LB + 4u * TLB>;
 
-  // Fetch while others still compute, then take turns at the tiles.
-  for (var k0 = split * p.kPerSplit; k0 < kEnd; k0 += BK) {
-    // @place fetch
+  var k0 = split * p.kPerSplit;
+  // @place fetch
+  while (k0 < kEnd) {
     workgroupBarrier();
     if (TA == 0u) {
       // @unroll
@@ -140,6 +140,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       }
     }
     workgroupBarrier();
+    // The next panel is under way while this one is used.
+    k0 += BK;
+    // @place fetch
+    // @unroll
     for (var q = 0u; q < BK4; q++) {
       // Four rows of B, then A's rows one after the other.
       var w: array<vec4f, 4u * RJ>;

@@ -38,7 +38,7 @@ function tiles(
   { rows, columns, widths, x, y, z, logSum, delta }: Operands,
 ): Buffer {
   const pairs = batch * heads;
-  const tile = chooseTile(mode, outWidth, gpu.software);
+  const tile = chooseTile(outWidth, gpu.software);
   const extent = extentOf(tile);
   const out = gpu.take('softmaxAttention', pairs * rows * outWidth);
   const vector = !gpu.software && [...widths, outWidth].every((width) => width % 4 === 0);

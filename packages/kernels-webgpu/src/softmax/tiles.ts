@@ -11,9 +11,6 @@ export interface SoftmaxTile {
 export const modes = { forward: 0, dq: 1, dk: 2, dv: 3 } as const;
 export type Mode = keyof typeof modes;
 
-/** Knobs that benchmarks turn; the defaults are what the package uses. */
-export const softmaxTuning: { change?: (mode: Mode, tile: SoftmaxTile) => SoftmaxTile } = {};
-
 /** One small tile for all sizes, for software adapters: only the width of the output tells kernels apart. */
 const softwareTile = (outWidth: number): SoftmaxTile => ({
   TY: 4,
@@ -24,11 +21,10 @@ const softwareTile = (outWidth: number): SoftmaxTile => ({
 });
 
 /** Tiles wide enough to make the weights once for outputs of up to 128 columns; 8 by 8 weights an invocation. */
-export function chooseTile(mode: Mode, outWidth: number, software: boolean): SoftmaxTile {
+export function chooseTile(outWidth: number, software: boolean): SoftmaxTile {
   if (software) return softwareTile(outWidth);
   const [TX, CV] = outWidth <= 16 ? [4, 1] : outWidth <= 32 ? [8, 1] : outWidth <= 64 ? [8, 2] : [16, 2];
-  const tile = { TY: 8, TX, RI: 8, RJ: 8, CV };
-  return softmaxTuning.change?.(mode, tile) ?? tile;
+  return { TY: 8, TX, RI: 8, RJ: 8, CV };
 }
 
 /** Rows and output columns of a workgroup. */
