@@ -7,7 +7,6 @@ import { failureOf, runConformance } from '@linattn/math/conformance';
 import type { TokenArray } from '@linattn/nn';
 import { openDawn } from 'bench-gpu/device.ts';
 import { checks } from '../../packages/kernels-webgpu/test/checks.ts';
-import { tryTiles } from './candidates.ts';
 import { type Measured, measure } from './measure.ts';
 import type { Attention } from './model.ts';
 import { benchSoftmax } from './softmax.ts';
@@ -17,7 +16,8 @@ const help = `train-gpu: a model of Pythia-14M's shape, trained on a GPU through
   --tokens FILE     token ids, uint16 (uint32 where the name ends in .u32); see tokens.ts
   --out DIR         where training.json and training.md go (default: .)
   --dawn PATH       dawn.node (default: beside this file)
-  --do LIST         of: conformance, tiles, softmax, train (default: train)
+  --dawnFlags LIST  flags for Dawn
+  --do LIST         of: conformance, softmax, train (default: train)
   --cases TEXT      conformance cases whose name holds one of these, comma between (default: all)
   --attention LIST  default linear,softmax
   --lengths LIST    tokens a row; default 4096,1024,16384
@@ -33,6 +33,7 @@ const { values } = parseArgs({
     tokens: { type: 'string', default: '' },
     out: { type: 'string', default: '.' },
     dawn: { type: 'string', default: join(import.meta.dirname, 'dawn.node') },
+    dawnFlags: { type: 'string', default: '' },
     do: { type: 'string', default: 'train' },
     cases: { type: 'string', default: '' },
     attention: { type: 'string', default: 'linear,softmax' },
@@ -59,7 +60,7 @@ function readTokens(path: string): TokenArray {
   return path.endsWith('.u32') ? new Uint32Array(bytes) : new Uint16Array(bytes);
 }
 
-const device = await openDawn(resolve(values.dawn), []);
+const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean));
 device.onuncapturederror = ({ error }) => console.log(error.message);
 const backend = await webgpuBackend({ device });
 const results: Record<string, unknown> = {
@@ -92,10 +93,6 @@ await run('conformance', async () => {
     console.log(`${error < 1e-5 ? 'ok' : 'FAILED'} ${name}: ${error.toExponential(1)}`);
     if (!(error < 1e-5)) process.exitCode = 1;
   }
-});
-
-await run('tiles', async () => {
-  results.tiles = await tryTiles(backend);
 });
 
 await run('softmax', async () => {
