@@ -19,7 +19,7 @@ export interface Manifest {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-export const readManifest = (folder: string): Manifest =>
+const readManifest = (folder: string): Manifest =>
   JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
 export interface PublicPackage {
@@ -54,7 +54,7 @@ export function withInternal(names: readonly string[]): string[] {
 }
 
 /** Runs pnpm, of the version that the workspace names. */
-export async function pnpm(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+async function pnpm(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const options = { cwd, env: { ...process.env, ...env }, maxBuffer: 1 << 26 };
   return (await run('npx', ['-y', packageManager, ...args], options)).stdout;

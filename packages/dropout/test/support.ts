@@ -18,7 +18,7 @@ import { expect } from 'vitest';
 export type Numbers = Float64Array;
 
 /** Normal numbers, told apart by `name`. */
-export const normals = (size: number, name: number): Numbers =>
+const normals = (size: number, name: number): Numbers =>
   philoxFill(new Float64Array(size), 'normal', [name, 77], [0, 0]);
 
 /** A normal tensor. */

@@ -74,7 +74,7 @@ const fourLanes = [0, 1, 2, 3];
 
 /** Blocks of four rows; the last one moves up where rows are no multiple of four, so that none lies outside. */
 export const blocksOf = (rows: number): number => Math.ceil(rows / 4);
-export const firstRowOf = (block: number, rows: number): number => Math.min(4 * block, rows - 4);
+const firstRowOf = (block: number, rows: number): number => Math.min(4 * block, rows - 4);
 
 export function sourceOf(program: Program, dialect: Dialect): Source {
   const [width, rows, depth] = program.output;

@@ -42,7 +42,7 @@ export function threadsOf({ shape }: Walk): Extents {
  * is not rounded correctly (GPUs) could fall to the wrong side.
  */
 export const quotient = (i: string, n: number): string => (n === 1 ? i : `Math.floor((${i}+0.5)/${n}.0)`);
-export const remainder = (i: string, n: number): string => `(${i}-${quotient(i, n)}*${n})`;
+const remainder = (i: string, n: number): string => `(${i}-${quotient(i, n)}*${n})`;
 
 /** A thread's coordinates along the walk's axes, as text. */
 export function coordinates({ shape }: Walk, { x, y, z }: Thread): string[] {

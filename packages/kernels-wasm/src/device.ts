@@ -7,7 +7,7 @@ import type { Pool } from './threads/pool.ts';
 /** Kernels may read, not write, one vector past an array. */
 const margin = 64;
 
-export const bytesOf = (spec: TensorSpec): number => sizeOf(spec.shape) * 4;
+const bytesOf = (spec: TensorSpec): number => sizeOf(spec.shape) * 4;
 
 /** Memory and threads as kernels see them. */
 export class Device {

@@ -11,7 +11,7 @@ import { attentionQuantities, checkAttentionCase, type Errors, parseAttentionCas
 import { checkModel, parseModelResults } from '../verify/model.ts';
 
 /** Largest relative error that counts as agreement, by what the backend computes in. */
-export const tolerances = {
+const tolerances = {
   attention: { float64: 1e-10, float32: 1e-5 },
   // Hugging Face's rotary angles are float32 in every case, so float64 cannot agree to more than that.
   model: { float64: 1e-6, float32: 1e-4 },

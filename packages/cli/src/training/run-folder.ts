@@ -9,7 +9,7 @@ import type { RunResult } from './result.ts';
 import type { TrainingSettings } from './settings.ts';
 
 /** Where runs are kept unless `--out` says otherwise, under the working folder. */
-export const runsFolder = join('.linattn', 'runs');
+const runsFolder = join('.linattn', 'runs');
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() ?? false;
 

@@ -5,7 +5,7 @@ import { type AttentionName, attentions, type Figure3Settings, type Trained } fr
 import { writeFigure3 } from './write.ts';
 
 /** One configuration for both: only the attention differs. */
-export function modelOf(settings: Figure3Settings, attention: AttentionName, vocabSize: number): GPTNeoXOptions {
+function modelOf(settings: Figure3Settings, attention: AttentionName, vocabSize: number): GPTNeoXOptions {
   const { layers, hiddenSize, heads, dropout } = settings;
   return {
     vocabSize,

@@ -5,7 +5,7 @@ interface NodeProcess {
 
 const nodeProcess = (): NodeProcess | undefined => (globalThis as { process?: NodeProcess }).process;
 
-export const isNode = (): boolean => typeof nodeProcess()?.versions?.node === 'string';
+const isNode = (): boolean => typeof nodeProcess()?.versions?.node === 'string';
 
 /** One of Node's own modules; undefined elsewhere. Written so that no bundler for browsers looks for it. */
 export async function builtin<T>(name: string): Promise<T | undefined> {

@@ -59,7 +59,7 @@ export const stateShape = ({ batch, heads, width, valueWidth, order }: Problem):
 ];
 
 /** a, b, c and the order, resolved and checked. */
-export function resolveKernel({ a = 1, b = 1, c = 0, order = c === 0 ? 1 : 2 }: AttentionOptions) {
+function resolveKernel({ a = 1, b = 1, c = 0, order = c === 0 ? 1 : 2 }: AttentionOptions) {
   for (const [name, value] of Object.entries({ a, b, c })) {
     if (!Number.isFinite(value)) throw new ValueError(name, value, 'a finite number');
   }

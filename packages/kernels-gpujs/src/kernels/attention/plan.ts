@@ -25,7 +25,7 @@ export interface Piece {
   readonly chunks: number;
 }
 
-export const four = (n: number): number => 4 * Math.ceil(n / 4);
+const four = (n: number): number => 4 * Math.ceil(n / 4);
 
 /** Elements of intermediate arrays. */
 export interface ArrayLimits {
@@ -74,7 +74,7 @@ export function piecesOf(sizes: Sizes, { piece }: ArrayLimits, length: number, s
   return pieces;
 }
 
-export const headsOf = ({ batch, heads }: Sizes): number => batch * heads;
+const headsOf = ({ batch, heads }: Sizes): number => batch * heads;
 
 /** Z: chunks of all heads. */
 export const depthOf = (sizes: Sizes, { chunks }: Piece): number => headsOf(sizes) * chunks;
