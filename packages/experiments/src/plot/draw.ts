@@ -81,6 +81,8 @@ export interface LinesOptions {
   readonly points: readonly Point[];
   /** Where a series ends because it cannot go on: an X above its last point. */
   readonly failures?: readonly Failure[];
+  /** Series drawn with dashes: those that may lie on another. */
+  readonly dashed?: readonly string[];
   /** Default true. */
   readonly dots?: boolean;
   readonly x: Axis;
@@ -91,16 +93,19 @@ export interface LinesOptions {
 
 /** Lines with dots. */
 export function drawLines(options: LinesOptions): Promise<string> {
-  const { title, unit, series, points, failures = [], x, y, reference, dots = true } = options;
+  const { title, unit, series, points, failures = [], x, y, reference, dashed = [], dots = true } = options;
   const drawn = points.filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
+  const widths = [...drawn.map((point) => point.x), ...failures.map((failure) => failure.x)];
+  const heights = [...drawn.map((point) => point.y), ...(reference ? [reference.y] : []), ...(y.domain ?? [])];
   return draw({
     title,
     unit,
     series,
     plot: (Plot) => ({
-      x: axis(x),
-      y: { label: null, grid: true, ...axis(y) },
+      x: scale(x, widths),
+      y: { label: null, grid: y.type !== 'log', ...scale(y, heights) },
       marks: [
+        ...logAxes(Plot, x, y, { widths, heights }),
         ...(reference
           ? [
               Plot.ruleY([reference.y], { stroke: soft, strokeDasharray: '4 4' }),
@@ -110,12 +115,24 @@ export function drawLines(options: LinesOptions): Promise<string> {
                 frameAnchor: 'left',
                 textAnchor: 'start',
                 dx: 6,
-                dy: -8,
+                dy: 10,
                 fill: soft,
               }),
             ]
           : []),
-        Plot.line(drawn, { x: 'x', y: 'y', z: 'series', stroke: 'series', strokeWidth: dots ? 2 : 1.5 }),
+        ...[false, true].map((dash) =>
+          Plot.line(
+            drawn.filter((point) => dashed.includes(point.series) === dash),
+            {
+              x: 'x',
+              y: 'y',
+              z: 'series',
+              stroke: 'series',
+              strokeWidth: dots ? 2 : 1.5,
+              ...(dash && { strokeDasharray: '4 9' }),
+            },
+          ),
+        ),
         ...(dots ? [Plot.dot(drawn, { x: 'x', y: 'y', fill: 'series', r: 3 })] : []),
         Plot.dot(placed(failures, drawn), {
           x: 'x',
@@ -130,13 +147,52 @@ export function drawLines(options: LinesOptions): Promise<string> {
   });
 }
 
-const axis = ({ ticks, domain, tickFormat, ...rest }: Partial<Axis>) => ({
-  ...rest,
-  nice: domain === undefined,
-  ...(ticks && { ticks: [...ticks] }),
-  ...(domain && { domain: [...domain] }),
-  ...(tickFormat && { tickFormat }),
-});
+/** Powers of ten that the values span; with their doubles and halves between where that leaves few. */
+export function logTicks(values: readonly number[]): number[] {
+  const [low, high] = [Math.min(...values), Math.max(...values)].map(Math.log10);
+  const steps = high - low > 3 ? [1] : high - low > 1.5 ? [1, 3] : [1, 2, 5];
+  const decades = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i);
+  return decades
+    .flatMap((decade) => steps.map((step) => Number(`${step}e${decade}`)))
+    .filter((tick) => tick >= 0.8 * 10 ** low && tick <= 1.25 * 10 ** high);
+}
+
+type Extents = readonly number[];
+
+/** A logarithmic scale ends a little beyond its values; its axis is drawn by `logAxes`. */
+function scale({ ticks, domain, tickFormat, ...rest }: Partial<Axis>, values: Extents) {
+  if (rest.type === 'log') {
+    const [low, high] = domain ?? [Math.min(...values) / 1.15, Math.max(...values) * 1.15];
+    return { ...rest, domain: [low, high], axis: null };
+  }
+  return {
+    ...rest,
+    nice: domain === undefined,
+    ...(ticks && { ticks: [...ticks] }),
+    ...(domain && { domain: [...domain] }),
+    ...(tickFormat && { tickFormat }),
+  };
+}
+
+/** Every tick with its label: a logarithmic scale of the library itself leaves out the labels of all but powers. */
+function logAxes(
+  Plot: Plot,
+  x: Axis,
+  y: Omit<Axis, 'label'>,
+  { widths, heights }: { readonly widths: Extents; readonly heights: Extents },
+) {
+  const inside = (axis: Partial<Axis>, values: Extents) => {
+    const [low, high] = scale(axis, values).domain!;
+    return (axis.ticks ?? logTicks(values)).filter((tick) => tick >= low && tick <= high);
+  };
+  const text = ({ tickFormat = String }: Partial<Axis>) => ({ text: (tick: number) => tickFormat(tick) });
+  return [
+    ...(x.type === 'log' ? [Plot.axisX(inside(x, widths), { ...text(x), label: x.label })] : []),
+    ...(y.type === 'log'
+      ? [Plot.gridY(inside(y, heights)), Plot.axisY(inside(y, heights), { ...text(y), label: null })]
+      : []),
+  ];
+}
 
 /** A failure is drawn at the height of the series' highest point. */
 const placed = (failures: readonly Failure[], points: readonly Point[]): Point[] =>

@@ -17,9 +17,9 @@ export function drawRows(title: string, unit: string, rows: readonly Row[]): Pro
     title,
     unit,
     plot: (Plot) => ({
-      height: 110 + 34 * rows.length,
-      marginTop: 66,
-      marginLeft: 190,
+      height: 126 + 34 * rows.length,
+      marginTop: 82,
+      marginLeft: 230,
       x: { label: null, grid: true, nice: true },
       y: { type: 'band', label: null, domain: rows.map(({ name }) => name), padding: 0.35 },
       marks: [
