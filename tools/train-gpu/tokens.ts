@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { Tokenizer } from '@huggingface/tokenizers';
@@ -22,8 +23,10 @@ if (values.help || !values.tokenizer || !values.text || !values.out) {
   process.exit(values.help ? 0 : 1);
 }
 
+// Package managers run scripts in the package's own folder.
+const from = process.env.INIT_CWD ?? process.cwd();
 const read = (path: string): string => {
-  const bytes = readFileSync(path);
+  const bytes = readFileSync(resolve(from, path));
   return (path.endsWith('.br') ? brotliDecompressSync(bytes) : bytes).toString('utf8');
 };
 const endOfText = '<|endoftext|>';
@@ -39,6 +42,6 @@ for (const document of read(values.text).split(endOfText)) {
   for (const id of tokenizer.encode(text, { add_special_tokens: false }).ids) ids.push(id);
 }
 const wide = ids.some((id) => id > 0xffff);
-const path = wide ? `${values.out}.u32` : values.out;
+const path = resolve(from, wide ? `${values.out}.u32` : values.out);
 writeFileSync(path, new Uint8Array((wide ? Uint32Array : Uint16Array).from(ids).buffer));
 console.log(`${path}: ${ids.length} tokens`);
