@@ -45,8 +45,7 @@ export type AttentionPullback<Upstream> = ((upstream: Upstream) => AttentionGrad
  * @throws ShapeError, ValueError naming the argument; with `strict`, DenominatorError when some g <= 0; DeviceError before `ready`.
  */
 export function linearAttention(q: JaxArray, k: JaxArray, v: JaxArray, options: LinearAttentionOptions = {}): JaxArray {
-  const { forward, toArray, consume } = run({ q, k, v }, options, false);
-  consume();
+  const { forward, toArray } = call(q, k, v, options, false);
   return toArray(forward.output);
 }
 
@@ -57,8 +56,7 @@ export function linearAttentionWithState(
   v: JaxArray,
   options: LinearAttentionOptions = {},
 ): { output: JaxArray; state: JaxArray } {
-  const { forward, toArray, consume } = run({ q, k, v }, options, true);
-  consume();
+  const { forward, toArray } = call(q, k, v, options, true);
   return { output: toArray(forward.output), state: toArray(forward.state!) };
 }
 
@@ -72,9 +70,9 @@ export function linearAttentionVjp(
   v: JaxArray,
   options: LinearAttentionOptions = {},
 ): [JaxArray, AttentionPullback<JaxArray>] {
-  const { forward, toArray, consume, pull } = run({ q, k, v }, options, false);
-  consume();
-  return [toArray(forward.output), pull((output: JaxArray) => ({ output }))];
+  const own = call(q, k, v, options, false);
+  const { pullback, dispose } = pullbackOf(own);
+  return [own.toArray(own.forward.output), Object.assign((output: JaxArray) => pullback({ output }), { dispose })];
 }
 
 /** Both outputs, and the function that pulls their gradients back; an upstream gradient that is absent is zero. */
@@ -84,62 +82,79 @@ export function linearAttentionWithStateVjp(
   v: JaxArray,
   options: LinearAttentionOptions = {},
 ): [{ output: JaxArray; state: JaxArray }, AttentionPullback<{ output?: JaxArray; state?: JaxArray }>] {
-  const { forward, toArray, consume, pull } = run({ q, k, v }, options, true);
-  consume();
-  return [{ output: toArray(forward.output), state: toArray(forward.state!) }, pull((upstream) => upstream)];
+  const own = call(q, k, v, options, true);
+  const { pullback, dispose } = pullbackOf(own);
+  const { forward, toArray } = own;
+  return [{ output: toArray(forward.output), state: toArray(forward.state!) }, Object.assign(pullback, { dispose })];
 }
 
-type Inputs = { readonly [name in keyof HostAttentionInputs]: JaxArray };
+type ToArray = (array: HostArray) => JaxArray;
 
-function run(
-  qkv: Inputs,
+/** One call of attention, with what its gradient needs. */
+interface Call {
+  readonly backend: Backend;
+  readonly arrays: HostAttentionInputs;
+  readonly options: HostAttentionOptions;
+  readonly forward: HostAttention;
+  readonly toArray: ToArray;
+}
+
+/** Checks, computes, and only then consumes the inputs. */
+function call(
+  q: JaxArray,
+  k: JaxArray,
+  v: JaxArray,
   { backend = openBackend(), coefficients, initialState, keyWeights, ...rest }: LinearAttentionOptions,
   returnState: boolean,
-) {
-  const given = Object.entries({ ...qkv, coefficients, initialState, keyWeights });
-  const inputs = given.filter((entry): entry is [keyof Inputs, JaxArray] => entry[1] !== undefined);
-  for (const [name, input] of inputs) checkArray(name, input);
-  const options: HostAttentionOptions = { ...rest, returnState };
-  const arrays = Object.fromEntries(
-    inputs.map(([name, input]) => [name, onHost(input)]),
-  ) as unknown as HostAttentionInputs;
+): Call {
+  const options = { ...rest, returnState };
+  const inputs = present({ q, k, v, coefficients, initialState, keyWeights });
+  const arrays = read(inputs) as unknown as HostAttentionInputs;
+  const toArray = arrayLike(q);
   const forward = attendForward(backend, arrays, options);
-  const { device } = qkv.q;
-  const toArray = ({ shape, values }: HostArray): JaxArray =>
-    numpy.array(values instanceof Float32Array ? values : Float32Array.from(values), {
-      shape: [...shape],
-      // Named, it would bind results to the default device, which arguments need not be.
-      device: device === defaultDevice() ? undefined : device,
-    });
-  return {
-    forward,
-    toArray,
-    consume: () => {
-      for (const [, input] of inputs) input.dispose();
-    },
-    pull: <Upstream>(
-      read: (upstream: Upstream) => { output?: JaxArray; state?: JaxArray },
-    ): AttentionPullback<Upstream> => {
-      let held: { arrays: HostAttentionInputs; forward: HostAttention } | undefined = { arrays, forward };
-      const pullback = (upstream: Upstream): AttentionGradients => {
-        if (!held) throw new TensorUseError('the pullback of linearAttention was used after it was disposed');
-        const cotangents = Object.entries(read(upstream)).filter(([, each]) => each !== undefined);
-        for (const [name, each] of cotangents) checkArray(`upstream ${name}`, each);
-        const read_ = Object.fromEntries(cotangents.map(([name, each]) => [name, onHost(each)]));
-        const gradients = attendBackward(backend, held.arrays, held.forward, read_, options);
-        for (const [, each] of cotangents) each.dispose();
-        const wanted = inputs.filter(([name]) => name !== 'keyWeights');
-        return Object.fromEntries(
-          wanted.map(([name]) => [name, toArray(gradients[name as keyof AttentionGradients]!)]),
-        ) as unknown as AttentionGradients;
-      };
-      return Object.assign(pullback, {
-        dispose: () => {
-          held = undefined;
-        },
-      });
-    },
+  for (const input of Object.values(inputs)) input.dispose();
+  return { backend, arrays, options, forward, toArray };
+}
+
+function pullbackOf(call: Call) {
+  let held: Call | undefined = call;
+  const pullback = (upstream: { readonly output?: JaxArray; readonly state?: JaxArray }): AttentionGradients => {
+    if (!held) throw new TensorUseError('the pullback of linearAttention was used after it was disposed');
+    const { backend, arrays, options, forward, toArray } = held;
+    const cotangents = present({ output: upstream.output, state: upstream.state });
+    const { q, k, v, coefficients, initialState } = attendBackward(backend, arrays, forward, read(cotangents), options);
+    for (const cotangent of Object.values(cotangents)) cotangent.dispose();
+    return {
+      q: toArray(q),
+      k: toArray(k),
+      v: toArray(v),
+      ...(arrays.coefficients ? { coefficients: toArray(coefficients) } : {}),
+      ...(initialState ? { initialState: toArray(initialState) } : {}),
+    };
   };
+  const dispose = () => {
+    held = undefined;
+  };
+  return { pullback, dispose };
+}
+
+/** Those of the named values that are there. */
+const present = (values: { readonly [name: string]: JaxArray | undefined }): { [name: string]: JaxArray } =>
+  Object.fromEntries(Object.entries(values).filter((entry): entry is [string, JaxArray] => entry[1] !== undefined));
+
+/** Their numbers; the arrays stay as they are. */
+function read(inputs: { readonly [name: string]: JaxArray }): { [name: string]: HostArray } {
+  for (const [name, input] of Object.entries(inputs)) checkArray(name, input);
+  const onHost = (x: JaxArray): HostArray => ({ shape: x.shape, values: x.ref.dataSync() as Float32Array });
+  return Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, onHost(input)]));
+}
+
+/** Makes arrays on the device of `x`. */
+function arrayLike(x: JaxArray): ToArray {
+  // Naming the default device would bind results to it, which the arguments need not be.
+  const device = x.device === defaultDevice() ? undefined : x.device;
+  return ({ shape, values }) =>
+    numpy.array(values instanceof Float32Array ? values : Float32Array.from(values), { shape: [...shape], device });
 }
 
 function checkArray(name: string, given: unknown): void {
@@ -156,5 +171,3 @@ function checkArray(name: string, given: unknown): void {
   }
   if (given.dtype !== 'float32') throw new ValueError(name, `an array of ${given.dtype}`, 'an array of float32');
 }
-
-const onHost = (x: JaxArray): HostArray => ({ shape: x.shape, values: x.ref.dataSync() as Float32Array });
