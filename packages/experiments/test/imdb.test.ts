@@ -6,7 +6,7 @@ const lines = Array.from(
   { length: 12 },
   (_, i) => `${i % 2}\t${i % 2 ? 9 : 2}\ttt${i % 3}\treview ${i} of film ${i % 3}é`,
 );
-const reviews = parseReviews(`${lines.join('\n')}\n`, 'imdb-train.tsv');
+const reviews = parseReviews(Buffer.from(`${lines.join('\n')}\n`), 'imdb-train.tsv');
 
 test('reviews are bytes with a label, cut at the limit', () => {
   expect(reviews).toHaveLength(12);
@@ -32,8 +32,9 @@ test('pairs: two reviews with a 0 between, of one film or of two, never one revi
 });
 
 test('a damaged line is named', () => {
+  const parse = (bad: string) => parseReviews(Buffer.from(`${lines[0]}\n${bad}\n`), 'file');
   for (const bad of ['2\t1\tf\ttext', '1\t1\tf', '1\t1\t\ttext', '1\t1\tf\ta\tb']) {
-    expect(() => parseReviews(`${lines[0]}\n${bad}\n`, 'file')).toThrow(FormatError);
-    expect(() => parseReviews(`${lines[0]}\n${bad}\n`, 'file')).toThrow(/line 2/);
+    expect(() => parse(bad)).toThrow(FormatError);
+    expect(() => parse(bad)).toThrow(/line 2/);
   }
 });

@@ -1,4 +1,5 @@
 import { createWasmBackend } from '@linattn/kernels-wasm';
+import { PNG } from 'pngjs';
 import { expect, test } from 'vitest';
 import type { TaskContext } from '../src/frame/experiment.ts';
 import { Section } from '../src/frame/section.ts';
@@ -11,6 +12,18 @@ import { silentHost, temporaryFolder } from './support.ts';
 const reviews = Array.from({ length: 12 }, (_, i) => `${i % 2}\t5\ttt${i % 3}\treview ${i} of film ${i % 3}`).join(
   '\n',
 );
+
+/** As many images as every batch has here. */
+const imagesEach = 3;
+
+function file(name: string): Uint8Array {
+  if (name.endsWith('.tsv')) return Buffer.from(reviews);
+  if (name.endsWith('.json')) {
+    const count = name.startsWith('train') ? 5 * imagesEach : imagesEach;
+    return Buffer.from(JSON.stringify(Array.from({ length: count }, (_, i) => i % 10)));
+  }
+  return PNG.sync.write(new PNG({ width: 1024, height: imagesEach, fill: true }));
+}
 
 const contextWith = (readData: TaskContext['readData']): TaskContext => ({
   ...silentHost(),
@@ -26,14 +39,14 @@ test.for(columns.map((column) => [column.name, column] as const))(
     const backend = await createWasmBackend({ threads: 1 });
     const options = {
       variant: variants[0],
-      training: { examples: 4, steps: 1, batchSize: 2, seqLen: name === 'TinyStories' ? 32 : 600, learningRate: 1e-3 },
+      training: { examples: 4, steps: 1, batchSize: 2, seqLen: name === 'TinyStories' ? 32 : 1024, learningRate: 1e-3 },
       seed: 1,
       settings: { ...table1.scales.smoke, held: { examples: 4, tokens: 64 } },
     };
     const cell = (await column.measure(
       backend,
       options,
-      contextWith(async () => reviews),
+      contextWith(async (path) => file(path)),
     )) as Cell;
     expect(cell.score).toBeGreaterThanOrEqual(0);
     if (column.unit === 'accuracy') expect(cell.score * 4).toBe(Math.round(cell.score * 4));
@@ -43,7 +56,7 @@ test.for(columns.map((column) => [column.name, column] as const))(
       options,
       contextWith(async () => undefined),
     );
-    expect('missing' in without).toBe(['Text', 'Same film'].includes(name));
+    expect('missing' in without).toBe(['Text', 'Same film', 'Image'].includes(name));
     await backend.dispose();
   },
 );

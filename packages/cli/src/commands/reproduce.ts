@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { Host, Overrides, Scale } from '@linattn/experiments';
 import { Command, Option } from 'commander';
 import { backendNames, openBackend } from '../backends.ts';
-import { readText } from '../data/read-text.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
 import { withFile } from '../errors.ts';
 import { Interrupt, InterruptedError } from '../interrupt.ts';
@@ -56,7 +57,7 @@ export function reproduceCommand(): Command {
     )
     .option('--data <name|file>', 'figure-3: stories, tinystories, tinystories-train, or a text file')
     .option('--tokenizer <bytes|file>', 'figure-3: bytes, or a Hugging Face tokenizer.json')
-    .option('--files <folder>', 'table-1: imdb-train.tsv and imdb-test.tsv (.br and .gz too)')
+    .option('--files <folder>', 'table-1: its data files, as the README of @linattn/experiments names them')
     .addOption(option('--seed <n>', 'of everything that is drawn', parse.integer))
     .option('--overwrite', 'throw former measurements away')
     .option('-q, --quiet', 'say nothing');
@@ -132,10 +133,12 @@ function hostOf(terminal: Terminal, interrupt: Interrupt, options: ReproduceOpti
 }
 
 /** A file of a folder, as it is or packed. */
-async function readFrom(folder: string | undefined, name: string): Promise<string | undefined> {
+async function readFrom(folder: string | undefined, name: string): Promise<Uint8Array | undefined> {
   if (folder === undefined) return undefined;
-  for (const file of ['', '.br', '.gz'].map((packed) => join(folder, name + packed))) {
-    if (existsSync(file)) return (await readText(file, dataLimit, '--files')).text;
+  const forms = { '': (content: Buffer) => content, '.br': brotliDecompressSync, '.gz': gunzipSync };
+  for (const [extension, unpack] of Object.entries(forms)) {
+    const file = join(folder, name + extension);
+    if (existsSync(file)) return withFile('--files', file, async () => unpack(await readFile(file)));
   }
   return undefined;
 }

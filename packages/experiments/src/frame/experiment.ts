@@ -25,8 +25,8 @@ export interface Host {
   openBackend(): Promise<Backend>;
   /** A text by name or file, as tokens of `bytes` or of a tokenizer.json. */
   loadText(name: string, tokenizer: string): Promise<Text>;
-  /** A data file by name, as text; undefined where the user gave none. */
-  readData(name: string): Promise<string | undefined>;
+  /** A data file by name, unpacked; undefined where the user gave none. */
+  readData(name: string): Promise<Uint8Array | undefined>;
   /** Lets signals be seen; throws to stop. Experiments call it between short pieces of work. */
   pause(): Promise<void>;
   /** Where the run stands; `done` in [0, 1]. */

@@ -11,6 +11,7 @@ import {
 } from '@linattn/nn';
 import type { TaskContext } from '../frame/experiment.ts';
 import { train } from '../training/train.ts';
+import { greyImages, parseLabels } from './data/cifar.ts';
 import { parseReviews, type Review, sameFilm, sentiment } from './data/imdb.ts';
 import { generateListops, type ListopsOptions, listopsExamples, listopsTokens } from './data/listops.ts';
 import { generatePathfinder } from './data/pathfinder.ts';
@@ -180,6 +181,24 @@ const reviewColumn = (
     };
   });
 
+/** Images of 32 × 32 grey pixels, read row by row. */
+const imageColumn = classification('Image', { vocabSize: 256, classes: 10 }, async ({ counts, context }) => {
+  const batches = [1, 2, 3, 4, 5].map((batch) => `data_batch_${batch}.png`);
+  const names = ['train_lables.json', 'test_lables.json', 'test_batch.png', ...batches];
+  const files = await Promise.all(names.map((name) => context.readData(name)));
+  const absent = names.filter((_, i) => files[i] === undefined);
+  if (absent.length > 0) return { missing: `${absent.join(', ')} not given (--files)` };
+  const [trainLabels, testLabels, test, ...train] = files as Uint8Array[];
+  const labels = parseLabels(trainLabels, names[0]);
+  const each = labels.length / train.length;
+  const images = train.flatMap((png, i) => greyImages(png, labels.slice(i * each, (i + 1) * each), batches[i]));
+  return {
+    training: spread(images, counts.training),
+    held: spread(greyImages(test, parseLabels(testLabels, names[1]), names[2]), counts.held),
+    note: 'CIFAR-10 in grey, a token a pixel',
+  };
+});
+
 /** So many of them, from all over: the files are sorted. */
 function spread<T>(items: readonly T[], count: number): T[] {
   const step = Math.max(1, items.length / count);
@@ -205,6 +224,7 @@ export const columns: readonly Column[] = [
     (reviews, seed, count, limit) => sameFilm(reviews, { seed, count: Number.isFinite(count) ? count : 20_000, limit }),
     'in place of Retrieval: two reviews in one row, of the same film or not',
   ),
+  imageColumn,
   generated(
     'Pathfinder',
     bytes,

@@ -38,6 +38,7 @@ export const table1: Experiment<Table1Settings, Cell | NotRun> = {
         ListOps: { examples: 96_000, steps: 10_000, batchSize: 32, seqLen: 2000, learningRate: 1e-3 },
         Text: { steps: 20_000, batchSize: 32, seqLen: 4000, learningRate: 1e-3 },
         'Same film': { examples: 40_000, steps: 20_000, batchSize: 32, seqLen: 4001, learningRate: 1e-3 },
+        Image: { steps: 35_000, batchSize: 64, seqLen: 1024, learningRate: 1e-3 },
         Pathfinder: { examples: 40_000, steps: 20_000, batchSize: 64, seqLen: 1024, learningRate: 1e-3 },
       },
     },

@@ -10,9 +10,10 @@ export interface Review {
   readonly text: string;
 }
 
-/** Lines of `label TAB rating TAB film TAB text`. @throws FormatError naming the line. */
-export function parseReviews(content: string, name: string): Review[] {
-  return content
+/** Lines of `label TAB rating TAB film TAB text`, in UTF-8. @throws FormatError naming the line. */
+export function parseReviews(content: Uint8Array, name: string): Review[] {
+  return Buffer.from(content)
+    .toString('utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line, i) => {
