@@ -126,7 +126,8 @@ function hostOf(terminal: Terminal, interrupt: Interrupt, options: ReproduceOpti
     },
     readData: (name) => readFrom(options.files, name),
     progress: ({ done, secondsLeft, text }) => {
-      terminal.advance(done, `${formatPercent(done).padStart(4)}  `, `${text}  ${formatClock(secondsLeft)} left`);
+      const left = Number.isFinite(secondsLeft) ? `  ${formatClock(secondsLeft)} left` : '';
+      terminal.advance(done, `${formatPercent(done).padStart(4)}  `, text + left);
     },
     line: (text) => terminal.line(text),
   };

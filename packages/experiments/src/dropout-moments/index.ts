@@ -7,7 +7,7 @@ import {
   comparisonColumns,
 } from '@linattn/dropout/moments';
 import type { Experiment, Settings, Task } from '../frame/experiment.ts';
-import { significant } from '../frame/format.ts';
+import { fixed, significant } from '../frame/format.ts';
 import type { Section } from '../frame/section.ts';
 import { drawLines } from '../plot/draw.ts';
 
@@ -141,7 +141,7 @@ function writeTables(section: Section, { shifts, rates, positions }: MomentsSett
         ...dropoutModes.map((mode) => {
           const { profile, correlation } = at(shift, rates.at(-1)!, mode, position);
           const parts = [significant(ratio(shift, rates.at(-1)!, mode, position)), profile.toFixed(2)];
-          return [...parts, correlation === undefined ? '–' : correlation.toFixed(2).replace('-', '−')].join(' · ');
+          return [...parts, correlation === undefined ? '–' : fixed(correlation, 2)].join(' · ');
         }),
       ]),
     ),

@@ -27,3 +27,9 @@ export function significant(value: number, digits = 3): string {
 /** 1.2e−7. */
 export const scientific = (value: number, digits = 1): string =>
   Number.isFinite(value) ? value.toExponential(digits).replaceAll('-', '−').replace('e+', 'e') : significant(value);
+
+/** A fixed number of digits after the point, never −0. */
+export function fixed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return (/^-0\.?0*$/.test(text) ? text.slice(1) : text).replace('-', '−');
+}

@@ -1,4 +1,4 @@
-import { formatBytes, formatInteger, formatSeconds, significant } from '../frame/format.ts';
+import { fixed, formatBytes, formatInteger, formatSeconds, significant } from '../frame/format.ts';
 import type { Section } from '../frame/section.ts';
 import { drawLines } from '../plot/draw.ts';
 import { type Fit, fitSlope } from './fit.ts';
@@ -39,6 +39,7 @@ export async function writeScaling(
   writeTable(section, sizes);
   writeMissing(section, sizes);
   writeSlopes(section, sizes);
+  compare(section, sizes);
   writeSaved(section, sizes, settings);
 }
 
@@ -188,7 +189,7 @@ function writeSlopes(section: Section, sizes: Sizes): void {
     `Exponents of ${grows}, fitted over the larger sizes of each method (the range is given); in brackets what the algorithm has for large ${grows}.`,
   );
   const cell = (fit: Fit | undefined, expected: number) =>
-    fit ? `${fit.slope.toFixed(2)} (${expected}), ${formatSize(fit.from)}–${formatSize(fit.to)}` : `– (${expected})`;
+    fit ? `${fixed(fit.slope, 2)} (${expected}), ${formatSize(fit.from)}–${formatSize(fit.to)}` : `– (${expected})`;
   section.table(
     ['', 'time, forward', 'time, both', 'memory, both'],
     all.map(({ method, forward, both, memory }) => {
@@ -204,7 +205,7 @@ function writeSlopes(section: Section, sizes: Sizes): void {
     const holds = near(own.memory, memory) && near(own.both, time);
     section.finding(
       holds ? 'agrees' : 'adds',
-      `linattn's memory grows as ${grows}^${own.memory.slope.toFixed(3)} and its time as ${grows}^${own.both.slope.toFixed(2)} here; the paper ` +
+      `linattn's memory grows as ${grows}^${fixed(own.memory.slope, 3)} and its time as ${grows}^${fixed(own.both.slope, 2)} here; the paper ` +
         `says ${grows}^${memory} and ${grows}^${time}.` +
         (holds ? '' : ` ${explain(own, grows)}`),
     );
@@ -216,6 +217,27 @@ const explain = ({ both, method }: Slopes, grows: Grows): string =>
   both!.slope < method.expected[grows].time
     ? 'The time is below its exponent: terms of lower order (loads, normalisation, the blocks inside chunks) still count at these sizes.'
     : 'The time is above its exponent: larger sizes leave the caches.';
+
+/** What the others take beside linattn, at the largest size that each of them reached. */
+function compare(section: Section, { grows, xs, outcome }: Sizes): void {
+  const [own, ...others] = methods;
+  const lines = others.flatMap((method) => {
+    const both = (x: number) => [outcome(method, x, 'both'), outcome(own, x, 'both')] as const;
+    const x = xs.findLast((each) => !both(each).some(isMissing));
+    if (x === undefined) return [];
+    const [theirs, ours] = both(x) as readonly [Measured, Measured];
+    const times = (ratio: number) => `${significant(ratio, 2)} times`;
+    return [
+      `*${method.name}* at ${grows} = ${formatInteger(x)}: ${times(theirs.seconds / ours.seconds)} the time and ` +
+        `${times(theirs.peakBytes / ours.peakBytes)} the memory`,
+    ];
+  });
+  if (lines.length > 0) {
+    section.text(
+      `Forward and backward, beside linattn, at the largest ${grows} that each reached: ${lines.join('; ')}.`,
+    );
+  }
+}
 
 /** Numbers saved for backward, by N·D of one head. */
 function writeSaved(
