@@ -15,7 +15,7 @@ import { table } from './table.ts';
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    out: { type: 'string', default: join(import.meta.dirname, '../benchmarks/node.json') },
+    out: { type: 'string', default: join(import.meta.dirname, 'node.json') },
   },
 });
 
