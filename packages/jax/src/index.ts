@@ -8,4 +8,4 @@ export {
   linearAttentionWithState,
   linearAttentionWithStateVjp,
 } from './linear-attention.ts';
-export { type Attended, type Attention, type Stages, valueAndGradThrough } from './through.ts';
+export { type Attended, type Attention, type Stages, type ValueAndGrad, valueAndGradThrough } from './through.ts';
