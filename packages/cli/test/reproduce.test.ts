@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { run, start, temporaryFolder } from './support/cli.ts';
@@ -29,6 +29,25 @@ test('reproduce writes a section, report a page of all of them', async () => {
   const page = readFileSync(join(out, 'index.html'), 'utf8');
   expect(page).toContain('<svg');
   expect(page).toContain('linattn reproduce numerics --scale smoke --backend wasm --seed 2');
+});
+
+test('a text of the user’s own: results know it by its name alone', async () => {
+  const folder = temporaryFolder();
+  const data = join(folder, 'tales.txt');
+  writeFileSync(data, 'a cat sat on a mat. the mat was flat, and that was that.\n'.repeat(100));
+  const out = join(folder, 'report');
+  const words = ['reproduce', 'figure-3', '--scale', 'smoke', '--backend', 'wasm', '--data', data, '--out', out];
+  const { code, stderr } = await run(...words);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const file of ['result.json', 'section.md', 'measurements.jsonl']) {
+    const text = readFileSync(join(out, 'figure-3', file), 'utf8');
+    expect(text).toContain('tales.txt');
+    expect(text).not.toContain(folder);
+  }
+  expect(await run(...words, '--overwrite', '--data', join(folder, 'none.txt'))).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^linattn: --data: .*none.txt: no such file or folder\n$/),
+  });
 });
 
 test('what cannot be is refused in one line', async () => {
