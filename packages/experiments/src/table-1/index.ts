@@ -25,8 +25,8 @@ export const table1: Experiment<Table1Settings, Cell | NotRun> = {
         held: { examples: 1000, tokens: 16_384 },
       },
       columns: {
-        TinyStories: { steps: 200, batchSize: 4, seqLen: 256, learningRate: 3e-3 },
-        'ListOps-short': { examples: 8000, steps: 300, batchSize: 32, seqLen: 64, learningRate: 3e-3 },
+        TinyStories: { steps: 150, batchSize: 4, seqLen: 256, learningRate: 3e-3 },
+        'ListOps-short': { examples: 8000, steps: 200, batchSize: 32, seqLen: 64, learningRate: 3e-3 },
       },
     },
     paper: {
