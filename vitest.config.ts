@@ -60,6 +60,7 @@ export default defineConfig({
   test: {
     testTimeout: 120_000,
     reporters: ['default', './tools/test-report/plain-line.ts'],
+    coverage: { provider: 'v8', include: ['packages/*/src/**'], reporter: ['text-summary', 'html'] },
     projects: hasChromium ? [node, browser] : [node],
   },
 });
