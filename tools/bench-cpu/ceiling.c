@@ -1,6 +1,9 @@
-// What one core does at most with 128-bit vectors of float32: fused multiply-adds, and multiplications with additions.
+// What threads do at most with 128-bit vectors of float32, all at once: fused multiply-adds, and multiplications with additions.
+// Virtual processors may share a core: then two threads have hardly more than one.
 #include <immintrin.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static double now(void) {
@@ -19,24 +22,63 @@ static double now(void) {
 #define SET(v) __m128 v = _mm_set1_ps(1.5f);
 #define SUM(v) sum += _mm_cvtss_f32(v);
 
-int main(void) {
+static const long turns = 5000000;
+static int mostThreads = 1;
+static pthread_barrier_t together;
+static double fused, apart;
+
+static float fuse(void) {
   __m128 x = _mm_set1_ps(0.999f), y = _mm_set1_ps(0.001f);
   EACH(SET)
-  const long turns = 10000000;
-  double start = now();
   for (long k = 0; k < turns; k++) {
     EACH(FUSED) KEEP(x) KEEP(y)
   }
-  double fused = 80.0 * turns / (now() - start) / 1e9;
-  // Chains of either kind side by side: what the units can start, not how long one result takes. Times 1, so that nothing decays
-  // into slow denormals.
-  x = _mm_set1_ps(1.0f);
-  start = now();
+  float sum = 0;
+  EACH(SUM)
+  return sum;
+}
+
+// Chains of either kind side by side: what the units can start, not how long one result takes. Times 1, so that nothing decays into
+// slow denormals.
+static float multiplyAndAdd(void) {
+  __m128 x = _mm_set1_ps(1.0f), y = _mm_set1_ps(0.001f);
+  EACH(SET)
   for (long k = 0; k < turns; k++) {
     ODD(TIMES) EVEN(PLUS) KEEP(x) KEEP(y) EACH(KEEP)
   }
-  double apart = 40.0 * turns / (now() - start) / 1e9;
   float sum = 0;
   EACH(SUM)
-  printf("%.2f %.2f %g\n", fused, apart, sum);
+  return sum;
+}
+
+/** Seconds that all threads together take for one loop. */
+static double timeTogether(float (*loop)(void)) {
+  pthread_barrier_wait(&together);
+  double start = now();
+  volatile float sum = loop();
+  (void)sum;
+  pthread_barrier_wait(&together);
+  return now() - start;
+}
+
+static void *work(void *first) {
+  double fusedSeconds = timeTogether(fuse), apartSeconds = timeTogether(multiplyAndAdd);
+  if (first) {
+    fused = 80.0 * turns * mostThreads / fusedSeconds / 1e9;
+    apart = 40.0 * turns * mostThreads / apartSeconds / 1e9;
+  }
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1) mostThreads = atoi(argv[1]);
+  pthread_t others[64];
+  if (mostThreads < 1 || mostThreads > 64) return 2;
+  pthread_barrier_init(&together, NULL, mostThreads);
+  for (int i = 1; i < mostThreads; i++) {
+    if (pthread_create(&others[i], NULL, work, NULL)) return 1;
+  }
+  work(&together);
+  for (int i = 1; i < mostThreads; i++) pthread_join(others[i], NULL);
+  printf("%.2f %.2f\n", fused, apart);
 }

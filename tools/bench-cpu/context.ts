@@ -8,7 +8,7 @@ export interface Context {
   readonly quick: boolean;
   /** Both builds; plain alone where the engine has no relaxed SIMD. The fastest first. */
   readonly backends: readonly WasmBackend[];
-  readonly ceiling: () => Ceiling | undefined;
+  readonly ceiling?: () => Ceiling;
   readonly blas?: BlasMeter;
   readonly peers: ReadonlySet<string>;
 }

@@ -17,18 +17,20 @@ function compile(source: string, flags: readonly string[]): string | undefined {
 }
 
 export interface Ceiling {
-  /** GFLOP/s of one core with 128-bit fused multiply-adds: what relaxed SIMD can reach. */
+  /** GFLOP/s of all threads together with 128-bit fused multiply-adds: what relaxed SIMD can reach. */
   readonly fused: number;
   /** With separate multiplications and additions: what plain SIMD can reach. */
   readonly apart: number;
 }
 
-/** Measures the ceiling now; undefined where there is no gcc, or no FMA. */
-export function ceilingMeter(): () => Ceiling | undefined {
-  const program = compile('ceiling.c', ['-mfma']);
+/** Measures the ceiling of so many threads now; undefined where there is no gcc, or no FMA. */
+export function ceilingMeter(threads: number): (() => Ceiling) | undefined {
+  const program = compile('ceiling.c', ['-mfma', '-pthread']);
+  if (!program) return undefined;
   return () => {
-    if (!program) return undefined;
-    const [fused, apart] = execFileSync(program, { encoding: 'utf8' }).split(' ').map(Number);
+    const [fused, apart] = execFileSync(program, [String(threads)], { encoding: 'utf8' })
+      .split(' ')
+      .map(Number);
     return { fused, apart };
   };
 }

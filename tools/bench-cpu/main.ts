@@ -44,7 +44,7 @@ async function measure(threads: number): Promise<Result[]> {
     threads,
     quick: options.quick,
     backends: [relaxed, ...plain],
-    ceiling: ceilingMeter(),
+    ceiling: ceilingMeter(threads),
     blas: blasMeter(),
     peers,
   };

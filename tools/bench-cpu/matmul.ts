@@ -1,7 +1,8 @@
 import { createGpujsBackend } from '@linattn/kernels-gpujs';
 import { type Backend, matmul, scope, tensor } from '@linattn/math';
 import { type Context, settings, subjectName } from './context.ts';
-import { interleave, numbers, type Subject } from './measure.ts';
+import type { Ceiling } from './machine.ts';
+import { interleave, median, numbers, type Subject } from './measure.ts';
 import * as jax from './peers/jax.ts';
 import * as plain from './peers/plain.ts';
 import * as tfjs from './peers/tfjs.ts';
@@ -27,6 +28,8 @@ const shapes: readonly Shape[] = [
   { batch: 1024, m: 64, n: 64, k: 64, form: 'NN' },
 ];
 const quickShapes = [1, 3, 6, 7].map((i) => shapes[i]);
+
+const ceilingName = 'ceiling';
 
 export async function measureMatmul(context: Context): Promise<Result[]> {
   const results: Result[] = [];
@@ -78,17 +81,17 @@ async function measureShape(context: Context, shape: Shape, gpujs: Backend | und
     const c = new Float32Array(m * n);
     subjects.push({ name: 'plain JavaScript', run: () => plain.matmul(aData, bData, c, [m, n, k], ta, tb) });
   }
-  const before = context.ceiling();
-  const timings = await interleave(subjects, settings(context));
-  const after = context.ceiling();
+  // Measured in turns with the others: a neighbour on the same core comes and goes, and halves everybody's speed.
+  const ceilings: Ceiling[] = [];
+  const { ceiling } = context;
+  if (ceiling) subjects.push({ name: ceilingName, run: () => void ceilings.push(ceiling()) });
+  const timings = (await interleave(subjects, settings(context))).filter(({ subject }) => subject !== ceilingName);
   for (const cleanup of cleanups) cleanup();
   const beside = {
-    ...(before && after
-      ? {
-          'ceiling, fused': (before.fused + after.fused) / 2,
-          'ceiling, mul + add': (before.apart + after.apart) / 2,
-        }
-      : {}),
+    ...(ceilings.length > 0 && {
+      'ceiling, fused': median(ceilings.map(({ fused }) => fused)),
+      'ceiling, mul + add': median(ceilings.map(({ apart }) => apart)),
+    }),
     ...(context.blas && batch === 1 ? { OpenBLAS: context.blas(m, n, k, ta, tb, context.threads) } : {}),
   };
   const work = `matmul ${batch > 1 ? `${batch} x ` : ''}${m}x${n}x${k} ${form}`;

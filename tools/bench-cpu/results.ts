@@ -86,8 +86,8 @@ export function ratiosOf(results: readonly Result[]): Ratio[] {
       if (!ours.test(subject) || failed || !ceiling) continue;
       const batched = /x 64/.test(work);
       ratios.push({
-        what: `${subject} / ${build} x threads, ${at}`,
-        ratio: flop / median / 1e6 / (ceiling * threads),
+        what: `${subject} / ${build}, ${at}`,
+        ratio: flop / median / 1e6 / ceiling,
         wanted: batched || threads > 1 ? undefined : 0.8,
       });
     }
