@@ -1,0 +1,336 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright';
+import { build, type PreviewServer, preview } from 'vite';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
+// The page as a person uses it, in Chromium, built from the sources as they are.
+
+const executablePath = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
+const root = join(import.meta.dirname, '..');
+const screenshots = join(import.meta.dirname, '__screenshots__');
+const outDir = mkdtempSync(join(tmpdir(), 'linattn-playground-'));
+
+let server: PreviewServer;
+let browser: Browser;
+let address: string;
+const open: BrowserContext[] = [];
+
+/** Runs in every worker before its own code. */
+type Prelude = () => void;
+
+interface Visit {
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+  readonly prelude?: Prelude;
+}
+
+/** A fresh visitor. What the console calls an error fails the test. */
+async function visit({ width = 1280, height = 900, dark = false, prelude }: Visit = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? 'dark' : 'light',
+    acceptDownloads: true,
+  });
+  open.push(context);
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  page.on('pageerror', (error) => errors.push(error.message));
+  if (prelude) {
+    await page.route('**/worker-*.js', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `(${prelude})();\n${await response.text()}` });
+    });
+  }
+  await page.goto(address);
+  return { page, errors };
+}
+
+const numbersOf = async (table: Locator): Promise<number[]> =>
+  (await table.locator('tbody td').allTextContents()).map((text) => Number(text.replace('−', '-').replace('e−', 'e-')));
+
+const matrix = (page: Page, caption: string) =>
+  page.locator('table.matrix').filter({ has: page.locator('caption', { hasText: new RegExp(`^${caption}$`) }) });
+
+const shoot = (page: Page, name: string) =>
+  page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true, animations: 'disabled' });
+
+async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join('; ')}`);
+  expect(found).toEqual([]);
+}
+
+/** The page is as wide as its window: nothing but its own parts scrolls sideways. */
+const expectNoOverflow = async (page: Page) =>
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+
+async function tinyRun(page: Page, steps = 40): Promise<void> {
+  const section = page.locator('#train');
+  await section.getByLabel('Model', { exact: true }).selectOption('tiny');
+  await section.getByLabel('Length').selectOption('64');
+  await section.getByLabel('Steps').fill(String(steps));
+  await section.getByLabel('Steps').blur();
+}
+
+const factOf = (page: Page, name: string) => page.locator('#train .facts div').filter({ hasText: name }).locator('dd');
+
+describe.skipIf(!existsSync(executablePath))('the page', () => {
+  beforeAll(async () => {
+    mkdirSync(screenshots, { recursive: true });
+    await build({ root, logLevel: 'error', build: { outDir, emptyOutDir: true } });
+    server = await preview({ root, logLevel: 'error', build: { outDir }, preview: { port: 0, host: '127.0.0.1' } });
+    address = server.resolvedUrls!.local[0];
+    browser = await chromium.launch({
+      executablePath,
+      args: [
+        '--no-sandbox',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--enable-unsafe-webgpu',
+        '--use-webgpu-adapter=swiftshader',
+      ],
+    });
+  }, 60_000);
+
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((context) => context.close()));
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    rmSync(outDir, { recursive: true, force: true });
+  });
+
+  test('walking through: the state adds up, the gradient passes given tokens untouched, words change the numbers', async () => {
+    const { page, errors } = await visit();
+    const words = page.locator('.step-words');
+    await expect.poll(() => words.textContent()).toContain('Forward: token 2');
+    const [before, added, after] = await Promise.all(
+      ['S₁', 'φ\\(k₂\\) w₂ᵀ', 'S₂'].map((name) => numbersOf(matrix(page, name))),
+    );
+    expect(after).toHaveLength(9);
+    // Shown to two decimals.
+    after.forEach((value, i) => {
+      expect(Math.abs(value - before[i] - added[i])).toBeLessThan(0.0151);
+    });
+
+    await page.getByLabel('Token 2, given').fill('lost');
+    await expect.poll(() => words.textContent()).toContain('“lost”');
+    await expect.poll(() => numbersOf(matrix(page, 'S₂'))).not.toEqual(after);
+
+    // By keyboard alone: from the button, to the end and back.
+    await page.getByRole('button', { name: 'Next' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => words.textContent()).toContain('Forward: token 3');
+    await page.keyboard.press('End');
+    await expect.poll(() => words.textContent()).toContain('Backward: token 1');
+    await expect.poll(() => page.locator('.untouched').textContent()).toContain('Untouched');
+    expect(await numbersOf(matrix(page, '∂L/∂S₁'))).toEqual(await numbersOf(matrix(page, '∂L/∂S₂')));
+    for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowLeft');
+    await expect.poll(() => words.textContent()).toContain('Backward: token 4');
+    expect(await page.locator('.untouched').count()).toBe(0);
+    expect(await numbersOf(matrix(page, '∂L/∂S₄'))).not.toEqual(await numbersOf(matrix(page, '∂L/∂S₅')));
+    await shoot(page, 'walk-backward');
+
+    // More tokens: the table grows, the state does not.
+    await page.getByLabel('Generated tokens').fill('6');
+    await page.getByLabel('Generated tokens').blur();
+    await expect.poll(() => page.locator('.method caption').first().textContent()).toContain('9 × 9');
+    expect(await numbersOf(page.locator('.equation table').last())).toHaveLength(9);
+    expect(await page.getByTestId('walk-check').textContent()).toMatch(/at most \d(e-1[4-9]|e\+0),/);
+    await expectAccessible(page);
+    expect(errors).toEqual([]);
+  });
+
+  test('training: a model learns, writes with a state that does not grow, is saved, opened and trained further', async () => {
+    const { page, errors } = await visit();
+    const section = page.locator('#train');
+    await expect.poll(() => section.locator('.backend .hint').textContent()).toMatch(/WebAssembly \(\d+ thread/);
+    // The GPU is emulated here: it is passed over, and the page says why.
+    await expect.poll(() => section.locator('.backend .hint').textContent()).toMatch(/WebGPU: .*(emulated|no access)/);
+    await tinyRun(page);
+    await section.getByRole('button', { name: 'Train', exact: true }).click();
+    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 30_000 }).toBe('40 of 40');
+    await expect.poll(() => section.getByRole('button', { name: 'Train further' }).count()).toBe(1);
+    expect(Number(await factOf(page, 'Loss on unseen').textContent())).toBeLessThan(3.2);
+    expect(await section.locator('.chart').getAttribute('aria-label')).toMatch(
+      /Step 40: [123]\.\d+ nats a byte, from 5/,
+    );
+    await expect.poll(() => section.locator('.chart svg').count()).toBe(1);
+    expect((await section.locator('.samples li p').first().textContent())!.length).toBeGreaterThan(40);
+
+    // Writing: the state's size is the same at any token; keys and values would grow.
+    await section.getByRole('button', { name: 'Write', exact: true }).click();
+    const meter = section.locator('.meter');
+    const tokens = async () =>
+      Number((await meter.locator('caption').textContent())?.match(/after ([\d,]+) tok/)?.[1].replace(',', ''));
+    const held = (row: number) => meter.locator('.count').nth(row).textContent();
+    await expect.poll(tokens).toBeGreaterThan(20);
+    const [state, cache] = [await held(0), await held(1)];
+    await expect.poll(tokens, { timeout: 20_000 }).toBeGreaterThan(300);
+    expect(await held(0)).toBe(state);
+    expect(await held(1)).not.toBe(cache);
+    await section.getByRole('button', { name: 'Stop writing' }).click();
+    await expect.poll(() => section.getByRole('button', { name: 'Write', exact: true }).count()).toBe(1);
+    expect(await section.locator('.text').textContent()).toMatch(/^Once upon a time.{200}/s);
+    await shoot(page, 'train');
+    await expectAccessible(page);
+
+    const saving = page.waitForEvent('download');
+    await section.getByRole('button', { name: 'Save the model' }).click();
+    const saved = await saving;
+    expect(saved.suggestedFilename()).toBe('linattn-step-40.safetensors');
+    const path = await saved.path();
+    await section.getByRole('button', { name: 'End this run' }).click();
+    expect(await section.locator('.run').count()).toBe(0);
+    await section.getByLabel('Open a saved model').setInputFiles({
+      name: 'linattn-step-40.safetensors',
+      mimeType: 'application/octet-stream',
+      buffer: await readFile(path),
+    });
+    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 15_000 }).toBe('40 of 40');
+    await section.getByRole('button', { name: 'Train further' }).click();
+    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 15_000 }).toMatch(/^4[2-9]|^[5-9]\d/);
+    await section.getByRole('button', { name: 'Pause' }).click();
+
+    // A file that is no model harms nothing.
+    await section.getByLabel('Open a saved model').setInputFiles({
+      name: 'notes.safetensors',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.from('not a model'),
+    });
+    await expect.poll(() => section.getByRole('alert').textContent()).toContain('notes.safetensors');
+    expect(await section.locator('.run').count()).toBe(1);
+    expect(errors).toEqual([]);
+  });
+
+  test('a text of the visitor’s own, with softmax attention, on a phone in the dark', async () => {
+    const { page, errors } = await visit({ width: 375, height: 800, dark: true });
+    const section = page.locator('#train');
+    await section.getByLabel('Use a text of yours').setInputFiles({
+      name: 'tide.txt',
+      mimeType: 'text/plain',
+      buffer: Buffer.from('The tide comes in and the tide goes out. '.repeat(60)),
+    });
+    await section.getByLabel('Attention', { exact: true }).selectOption('softmax');
+    expect(await section.getByLabel('In place of dropout').locator('option').count()).toBe(3);
+    await tinyRun(page, 30);
+    await section.getByRole('button', { name: 'Train', exact: true }).click();
+    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 30_000 }).toBe('30 of 30');
+    expect(await section.locator('.run > .note').first().textContent()).toContain('tide.txt');
+    await expect.poll(() => section.locator('.chart svg').count()).toBe(1);
+    await expectNoOverflow(page);
+    await expectAccessible(page);
+    await shoot(page, 'phone-dark');
+    expect(errors).toEqual([]);
+  });
+
+  test('measuring: charts and slopes grow, the page stays awake, it ends at once, files come out', async () => {
+    const { page, errors } = await visit();
+    const section = page.locator('#measure');
+    await section.getByLabel('Up to N').selectOption('65536');
+    await section.getByLabel('Most memory').selectOption(String(2 ** 26));
+    // The longest time between two frames.
+    await page.evaluate(() => {
+      const gaps = { longest: 0 };
+      let last = performance.now();
+      const next = (now: number) => {
+        gaps.longest = Math.max(gaps.longest, now - last);
+        last = now;
+        requestAnimationFrame(next);
+      };
+      requestAnimationFrame(next);
+      Object.assign(window, { gaps });
+    });
+    await section.getByRole('button', { name: 'Measure' }).click();
+    const row = (method: string) => section.locator('.slopes tbody tr').filter({ hasText: method });
+    await expect.poll(() => row('Softmax, full').textContent(), { timeout: 45_000 }).toContain('× out of memory');
+    await section.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(() => section.getByRole('button', { name: 'Measure' }).count()).toBe(1);
+    const gaps = await page.evaluate(() => (window as unknown as { gaps: { longest: number } }).gaps);
+    expect(gaps.longest).toBeLessThan(500);
+
+    // Memory is exact: full softmax's grows as the square, linear attention's in proportion.
+    const memorySlope = async (method: string) => Number(await row(method).locator('td').nth(1).textContent());
+    expect(await memorySlope('Softmax, full')).toBeGreaterThan(1.7);
+    expect(Math.abs((await memorySlope('Linear attention')) - 1)).toBeLessThan(0.1);
+    await expect.poll(() => section.locator('.chart svg').count()).toBe(2);
+    await shoot(page, 'measure');
+    await expectAccessible(page);
+
+    const files: Record<string, string> = {};
+    for (const kind of ['SVG', 'CSV', 'JSON']) {
+      const saving = page.waitForEvent('download');
+      await section.getByRole('button', { name: `Save as ${kind}` }).click();
+      files[kind] = await readFile(await (await saving).path(), 'utf8');
+    }
+    const { rows } = JSON.parse(files.JSON) as { rows: readonly { outcome: { type: string } }[] };
+    expect(files.CSV.trim().split('\n')).toHaveLength(rows.length + 1);
+    expect(rows.some(({ outcome }) => outcome.type === 'memory')).toBe(true);
+    expect(files.SVG).toMatch(/^<svg xmlns.*<path/s);
+    expect(files.SVG).not.toContain('var(--');
+    expect(errors).toEqual([]);
+  });
+
+  test('no WebGPU: the page says so, and takes WebAssembly', async () => {
+    const { page, errors } = await visit({
+      prelude: () => {
+        const { GPU } = self as unknown as { GPU: { prototype: object } };
+        Object.defineProperty(GPU.prototype, 'requestAdapter', { value: async () => null });
+      },
+    });
+    const section = page.locator('#train');
+    await expect
+      .poll(() => section.locator('.backend .hint').textContent())
+      .toMatch(/^WebAssembly .*WebGPU: the browser gives no access to a GPU/);
+    expect(await section.locator('option[value=webgpu]').isDisabled()).toBe(true);
+    expect(errors).toEqual([]);
+  });
+
+  test('the device is lost: the page says what happened, and goes on elsewhere', async () => {
+    const { page } = await visit({
+      prelude: () => {
+        const adapter = (self as unknown as { GPUAdapter: { prototype: { requestDevice: () => Promise<GPUDevice> } } })
+          .GPUAdapter.prototype;
+        const { requestDevice } = adapter;
+        adapter.requestDevice = async function (this: typeof adapter, ...options) {
+          const device = await requestDevice.apply(this, options);
+          setTimeout(() => device.destroy(), 50);
+          return device;
+        };
+      },
+    });
+    const section = page.locator('#train');
+    await tinyRun(page, 20);
+    await expect.poll(() => section.locator('option[value=webgpu]').isDisabled()).toBe(false);
+    await section.getByLabel('Computed by').selectOption('webgpu');
+    await section.getByRole('button', { name: 'Train', exact: true }).click();
+    const alert = section.getByRole('alert');
+    await expect.poll(() => alert.textContent(), { timeout: 30_000 }).toMatch(/WebGPU stopped.*lost/s);
+    await shoot(page, 'device-lost');
+    await alert.getByRole('button', { name: 'Go on with WebAssembly, from the beginning' }).click();
+    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 30_000 }).toBe('20 of 20');
+    expect(await section.getByRole('alert').count()).toBe(0);
+  });
+
+  test('on a phone and in the dark nothing overflows, and all is accessible', async () => {
+    const { page, errors } = await visit({ width: 375, height: 800, dark: true });
+    await expect.poll(() => page.locator('.equation table').count()).toBe(3);
+    await expectNoOverflow(page);
+    await page.locator('summary').click();
+    await expectAccessible(page);
+    await expectNoOverflow(page);
+    await shoot(page, 'phone-dark-walk');
+    expect(errors).toEqual([]);
+  });
+});
