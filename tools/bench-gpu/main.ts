@@ -107,7 +107,7 @@ await run('sweep', async () => {
       const elements = group.batch * group.heads * n * group.width;
       if (elements > backend.limits.maxElements) continue;
       try {
-        const result = await benchAttention(backend, { ...group, tokens: n }, true);
+        const result = await benchAttention(backend, { ...group, tokens: n }, true, 250);
         found.push(withRates(result, ceilings));
       } catch (error) {
         console.log(`B${group.batch} H${group.heads} D${group.width} N${n}: ${String(error)}`);

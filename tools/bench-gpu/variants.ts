@@ -18,6 +18,8 @@ interface Variant {
   readonly check?: boolean;
 }
 
+const unchanged = { adjust: undefined, adjustStates: undefined };
+
 /** Replaces only what a variant names, of the tiles that `choose` gives. */
 function apply(variant: Variant, standard: Tuning): void {
   const { tile, stateTile, workgroups, slabMiB } = variant;
@@ -55,6 +57,6 @@ export async function tryVariants(backend: WebgpuBackend, file: string): Promise
       }
     }
   }
-  Object.assign(tuning, standard);
+  Object.assign(tuning, unchanged, standard);
   return found;
 }

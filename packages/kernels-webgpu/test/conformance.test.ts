@@ -2,6 +2,7 @@ import { failureOf, opCases, runCase } from '@linattn/math/conformance';
 import { float64Backend } from '@linattn/math/float64';
 import { afterAll, describe, expect, test } from 'vitest';
 import { open } from './adapter.ts';
+import { testSlabs } from './slabs.ts';
 
 const only = process.env.LINATTN_CASE ?? '';
 const backend = await open();
@@ -18,4 +19,5 @@ describe.skipIf(missing !== undefined)('conformance', () => {
     const report = await runCase(backend, opCase, float64Backend());
     expect(failureOf(report)).toBeUndefined();
   });
+  if (typeof backend !== 'string') testSlabs(backend);
 });

@@ -34,28 +34,33 @@ fn main() {
 });
 
 describe('tiles', () => {
-  test.each([true, false])(
-    'fit the workgroup memory and invocations that every device has (software: %s)',
-    (software) => {
-      for (let width = 1; width <= 512; width++) {
-        const tile = chooseChunkTile(width, software);
-        const { C, TY, TX, TV4, KP, KZ, KU } = tile;
-        expect(chunkBytes(tile)).toBeLessThanOrEqual(16_384);
-        expect(TY * TX).toBeLessThanOrEqual(256);
-        // Loads and products come out even, and all widths share chunks.
-        for (const work of [(C * KP) / 4, KP * TV4, KZ * TV4]) expect(work % (TY * TX)).toBe(0);
-        for (const steps of [KP, TX]) expect(steps % KU).toBe(0);
-        expect([C % (4 * TY), C % (4 * TX), C % KZ, KZ % TX, TV4 % TX]).toEqual([0, 0, 0, 0, 0]);
-        expect(C).toBe(chooseChunkTile(1, software).C);
-        const states = chooseStateTile(width, width, software);
-        const work = states.TY * states.TX;
-        expect([(states.C * states.M4) % work, (states.C * states.J4) % work, states.J4 % states.TX]).toEqual([
-          0, 0, 0,
-        ]);
-        expect(Math.max(states.TY, states.TX)).toBeLessThanOrEqual(states.C);
+  const widths = [...Array(65).keys(), 100, 127, 128, 200, 512].slice(1);
+
+  test.each([true, false])('fit every device and come out even (software: %s)', (software) => {
+    for (const columns of widths) {
+      const tile = chooseChunkTile(columns, software);
+      const { C, TY, TX, TV4, KP, KZ, KU } = tile;
+      // What the specification's default limits offer.
+      expect(chunkBytes(tile)).toBeLessThanOrEqual(16_384);
+      expect(TY * TX).toBeLessThanOrEqual(256);
+      // Every invocation loads whole vec4s, of x and y, of S and of z.
+      for (const load of [(C * KP) / 4, KP * TV4, KZ * TV4]) expect(load % (TY * TX)).toBe(0);
+      for (const steps of [KP, TX]) expect(steps % KU).toBe(0);
+      expect([C % (4 * TY), C % (4 * TX), C % KZ, KZ % TX, TV4 % TX]).toEqual([0, 0, 0, 0, 0]);
+      // Shares of G go through rows of a panel.
+      expect(Math.max(2 * KP, KZ)).toBeGreaterThanOrEqual(TX);
+      expect(C).toBe(chooseChunkTile(1, software).C);
+      for (const features of widths) {
+        const states = chooseStateTile(features, columns, software);
+        const { M4, J4 } = states;
+        const invocations = states.TY * states.TX;
+        expect([(states.C * M4) % invocations, (states.C * J4) % invocations]).toEqual([0, 0]);
+        expect([J4 % states.TX, states.C % states.KU]).toEqual([0, 0]);
+        // Shares of U and Z go through rows of a tile.
+        expect(invocations / Math.min(M4, J4)).toBeLessThanOrEqual(states.C);
       }
-    },
-  );
+    }
+  });
 });
 
 const probe = await open({ unroll: true });
@@ -65,7 +70,7 @@ if (missing) console.warn(`Validation of unrolled shaders is skipped: ${missing}
 describe.skipIf(missing !== undefined)('unrolled shaders', () => {
   // Recorded, never submitted: the device validates a shader when it is made; compiling it is another matter.
   test.each([
-    ['adapter', [1, 5, 16, 32, 64, 96, 128, 256]],
+    ['adapter', [1, 5, 16, 32, 64, 96, 128, 256, 600]],
     ['default', [1, 5, 16, 32, 64, 96, 128, 256]],
   ] as const)('are valid under %s limits', async (limits, widths) => {
     const backend = await open({ unroll: true, limits });

@@ -3,11 +3,12 @@ import { reduce } from '../core/reduce.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { bits } from '../runtime/recorder.ts';
+import { fourOf, storeOf, units } from '../runtime/rows.ts';
 import { chain, describe, phases, planeRoom, planesOf, reversed } from './call.ts';
 import coefficientsSource from './coefficients.wgsl?raw';
-import { a, Factors, one, plane, times, zero } from './factors.ts';
+import { a, Factors, one, plane, rowLanes, times, zero } from './factors.ts';
 import finishSource from './finish.wgsl?raw';
-import { chunkGroups, chunks, slabs, statesOf } from './run.ts';
+import { chunkGroups, chunks, slabs, statesOf, tuning } from './run.ts';
 
 /** d(a, b, c), gathered from partial sums of pairs. */
 class CoefficientSums {
@@ -44,11 +45,21 @@ function finish(
   weights: readonly [number, number],
   sums?: CoefficientSums,
 ): void {
-  const grid = gridOf(rows, 16);
+  const { vector, lanes } = rowLanes(gpu, width);
+  const grid = gridOf(rows, 256 / lanes);
   const count = grid[0] * (grid[1] ?? 1);
   const partial = sums && gpu.take('linearAttention sums', 2 * count);
   gpu.run(
-    { name: 'finish', source: finishSource, constants: { ORDER: second ? 2 : 1, SUMS: Number(sums !== undefined) } },
+    {
+      name: `finish${Number(vector)}`,
+      source: finishSource,
+      constants: { ORDER: second ? 2 : 1, SUMS: Number(sums !== undefined), LANES: lanes },
+      declarations: [
+        units(vector),
+        ...['first', 'second', 'x'].map((name) => fourOf(name, vector)),
+        storeOf('first', vector),
+      ].join(''),
+    },
     [first, second ?? gpu.nothing, x, factors.buffer, partial ?? gpu.scrap],
     [rows, width, plane, ...weights, bits(radius > 0 ? 1 / (radius * radius) : 0)],
     grid,
@@ -86,7 +97,7 @@ export const linearAttentionBackward =
     const sums = new CoefficientSums(gpu);
     // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
     const finished = order === 1 && radius === 0;
-    const forward = slabs(gpu, sizes, phases(attributes, ...call.tokens));
+    const forward = slabs(gpu, sizes, phases(attributes, ...call.tokens), 2 * tuning.slabBytes);
 
     for (const { feature, firstRow } of call.parts) {
       const scales = planes.part(feature);

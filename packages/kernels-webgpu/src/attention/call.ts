@@ -22,12 +22,13 @@ export function phases({ mask, prefix }: LinearAttentionAttributes, queries: num
 
 /** The same runs seen from the keys: back to front, x and y exchanged. */
 export const reversed = (ranges: readonly Range[]): Range[] =>
-  [...ranges].reverse().map(({ tokens, start, length, causal }) => ({
+  [...ranges].reverse().map(({ tokens, start, length, causal, room }) => ({
     tokens: [tokens[1], tokens[0]],
     start: [start[1], start[0]],
     length: [length[1], length[0]],
     causal,
     reverse: true,
+    room,
   }));
 
 /** What the shapes of an attention say. */

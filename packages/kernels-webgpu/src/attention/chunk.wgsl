@@ -5,10 +5,11 @@
 // independent: out = [x P] [S; z] is a product of tiles, by panels of KP features, then of KZ keys. Without CAUSAL every row sees the
 // last state alone.
 //
-// Tiles hold panels by feature (by key), so that every product reads rows and columns four at a time: x at tile, y at tile + YO, both
-// with their rows in the order of their invocations; then Pᵀ at tile. An invocation has the rows ty + TY r and the keys tx + TX n:
-// what is above the diagonal is known when the shader is made, and left out. Loads run one panel ahead. EXTRA: 0 no G; 1 out is
-// divided by G, which is written; 2 G is written (ACC: added); 3 Σ G and Σ aux · out are summed. XCH: S is stored transposed.
+// A panel holds, by feature, x and y side by side, their rows in the order of their invocations, and S; then, by key, Pᵀ and z.
+// So every product reads rows and columns four at a time, at places that are constant but for a step's first index (bounds checks then
+// cost nothing in the inner loop). An invocation has the rows ty + TY r and the keys tx + TX n: what is above the diagonal is known
+// when the shader is made, and left out. Loads run one panel ahead. EXTRA: 0 no G; 1 out is divided by G, which is written; 2 G is
+// written (ACC: added); 3 Σ G and Σ aux · out are summed. XCH: S is stored transposed.
 @group(0) @binding(2) var<storage, read> x: array<XUnit>;
 @group(0) @binding(3) var<storage, read> y: array<XUnit>;
 @group(0) @binding(4) var<storage, read> z: array<ZUnit>;
@@ -26,16 +27,14 @@ const RJ = TV4 / TX;                  // vec4 columns of an invocation
 const KP4 = KP / 4u;
 const NB = KZ / TX;                   // keys of an invocation in a panel of keys
 const C4 = C / 4u;
-const XS = C4 + 1u;                   // strides of panels, padded against bank conflicts
-const SS = TV4 + 1u;
-const YO = KP * XS;
+const ROW = C4 + max(C4, TV4) + 1u;   // odd, against bank conflicts
+const SK = KP / KU;                   // where rows of S begin
+const DEEP = max(2u * KP, KZ) / KU;
 const LX = C * KP4 / NT;              // vec4s that an invocation loads of x (and of y), of S, and of z
 const LS = KP * TV4 / NT;
 const LZ = KZ * TV4 / NT;
-const TILE = max(max(2u * KP, KZ) * XS, TX * C4);
 
-var<workgroup> tile: array<vec4f, TILE>;
-var<workgroup> sTile: array<vec4f, max(KP, KZ) * SS>;
+var<workgroup> panel: array<array<array<vec4f, ROW>, KU>, DEEP>;
 var<workgroup> zState: array<f32, KP>;
 var<workgroup> alpha: array<f32, C>;
 var<workgroup> beta: array<f32, C>;
@@ -44,7 +43,7 @@ var<workgroup> whole: array<vec4f, C4>;
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers o pv xv yv sv g fx fy fs fl fz sx sy sz av
+  // @registers o pv xv yv sv g fx fy fs fl fz sx sy sz ax ay ss az av us ul so
   let place = placeOf(t, TY, TX);
   let ty = place.x;
   let tx = place.y;
@@ -60,42 +59,52 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
   let xRow = rowOf(0u, pair, at);
   let yRow = rowOf(1u, pair, at);
-  let scaleX = factors[p.fx.x];
-  let scaleY = factors[p.fy.x];
-  let scaleZ = factors[p.fz.x];
   let panels = (p.features + KP - 1u) / KP;
 
-  // A panel of x, y and S. Invocations take positions in the tile; a position's row is the one its reader has there.
+  // Where loads begin. Invocations take positions in a panel; a position's row is the one its reader has there. Past the last row they
+  // load the first, which then counts 0 times.
+  var ax: array<u32, LX>;
+  var ay: array<u32, LX>;
+  var ss: array<u32, LS>;
+  var az: array<u32, LZ>;
+  let q4 = t % KP4;
+  // @unroll
+  for (var l = 0u; l < LX; l++) {
+    let position = t / KP4 + l * (NT / KP4);
+    let i = position / RI + TY * (position % RI);
+    let n = position / RN + TX * (position % RN);
+    let row = xRow + select(0u, i * step, i < rows);
+    let key = yRow + select(0u, n * step, n < rows);
+    ax[l] = row * p.features + 4u * q4;
+    ay[l] = key * p.features + 4u * q4;
+  }
+  // @unroll
+  for (var l = 0u; l < LS; l++) {
+    let e = t + l * NT;
+    ss[l] = select((e / TV4) * p.strideS + column0 + 4u * (e % TV4), (column0 + e / KP4) * p.strideS + 4u * (e % KP4), XCH == 1u) / 4u;
+  }
+  let stepS = select(KP * p.strideS, KP, XCH == 1u) / 4u;
+  // @unroll
+  for (var l = 0u; l < LZ; l++) { az[l] = (yRow + (t / TV4 + l * (NT / TV4)) * step) * p.columns + column0 + 4u * (t % TV4); }
+  let stepZ = KZ * step * p.columns;
+  // A panel of x, y and S.
   // @block fetch
   {
     // @unroll
     for (var l = 0u; l < LX; l++) {
-      let position = t / KP4 + l * (NT / KP4);
-      let f = KP * fetched + 4u * (t % KP4);
-      let i = position / RI + TY * (position % RI);
-      let loads = i < rows && (FULL == 1u || f < p.features);
-      let row = xRow + select(0u, i * step, loads);
-      fx[l] = xFour(row * p.features + select(0u, f, loads), p.features - f);
-      if (CAUSAL == 1u) {
-        let n = position / RN + TX * (position % RN);
-        let loadsKey = n < rows && (FULL == 1u || f < p.features);
-        let key = yRow + select(0u, n * step, loadsKey);
-        fy[l] = yFour(key * p.features + select(0u, f, loadsKey), p.features - f);
-      }
+      let left = p.features - KP * fetched - 4u * q4;
+      fx[l] = xFour(ax[l] + KP * fetched, left);
+      if (CAUSAL == 1u) { fy[l] = yFour(ay[l] + KP * fetched, left); }
     }
     // @unroll
     for (var l = 0u; l < LS; l++) {
-      let e = t + l * NT;
-      let f = KP * fetched + select(e / TV4, 4u * (e % KP4), XCH == 1u);
-      let j = column0 + select(4u * (e % TV4), e / KP4, XCH == 1u);
-      let number = select(0u, select(f * p.strideS + j, j * p.strideS + f, XCH == 1u), FULL == 1u || (f < p.features && j < p.columns));
-      fs[l] = slots[(base + number) / 4u];
-      if (inside) { fl[l] = slots[(local + number) / 4u]; }
+      fs[l] = slots[base / 4u + ss[l] + stepS * fetched];
+      if (inside) { fl[l] = slots[local / 4u + ss[l] + stepS * fetched]; }
     }
     if (EXTRA != 0u && t < KP) {
       let f = min(KP * fetched + t, p.features - 1u);
-      fetchedZ = slots[(base + p.atZ + f) / 4u][f % 4u];
-      if (inside) { fetchedZ += slots[(local + p.atZ + f) / 4u][f % 4u]; }
+      fetchedZ.x = slots[(base + p.atZ + f) / 4u][f % 4u];
+      if (inside) { fetchedZ.y = slots[(local + p.atZ + f) / 4u][f % 4u]; }
     }
   }
   // @end
@@ -104,12 +113,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   {
     // @unroll
     for (var l = 0u; l < LZ; l++) {
-      let n = KZ * fetched + (t + l * NT) / TV4;
-      let j = column0 + 4u * ((t + l * NT) % TV4);
-      let loads = n < rows && (FULL == 1u || j < p.columns);
-      let key = yRow + select(0u, n * step, loads);
-      fz[l] = zFour(key * p.columns + select(0u, j, loads), p.columns - j);
-      if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + key]; }
+      let n = KZ * fetched + t / TV4 + l * (NT / TV4);
+      fz[l] = zFour(az[l] + select(0u, stepZ * fetched, n < rows), p.columns - column0 - 4u * (t % TV4));
+      if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + yRow + select(0u, n * step, n < rows)]; }
     }
   }
   // @end
@@ -118,23 +124,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var fs: array<vec4f, LS>;
   var fl: array<vec4f, LS>;
   var fz: array<vec4f, LZ>;
-  var sx: array<f32, LX>;
-  var sy: array<f32, LX>;
   var sz: array<f32, LZ>;
-  var fetchedZ = 0.0;
+  var fetchedZ = vec2f();
   var fetched = 0u;
   // @unroll
   for (var l = 0u; l < LS; l++) { fl[l] = vec4f(); }
   // @place fetch
+  let scaleX = factors[p.fx.x];
+  let scaleY = factors[p.fy.x];
+  let scaleZ = factors[p.fz.x];
+  let scaleO = factors[p.fo.x];
+  var sx: array<f32, LX>;
+  var sy: array<f32, LX>;
   // @unroll
   for (var l = 0u; l < LX; l++) {
     let position = t / KP4 + l * (NT / KP4);
-    sx[l] = scaleX;
-    sy[l] = scaleY;
     let i = position / RI + TY * (position % RI);
-    if ((PLANES & 1u) != 0u && i < rows) { sx[l] *= factors[p.fx.y + xRow + i * step]; }
     let n = position / RN + TX * (position % RN);
-    if (CAUSAL == 1u && (PLANES & 4u) != 0u && n < rows) { sy[l] *= factors[p.fy.y + yRow + n * step]; }
+    sx[l] = select(0.0, scaleX, i < rows);
+    sy[l] = select(0.0, scaleY, n < rows);
+    if ((PLANES & 1u) != 0u) { sx[l] *= factors[p.fx.y + xRow + select(0u, i * step, i < rows)]; }
+    if (CAUSAL == 1u && (PLANES & 4u) != 0u) { sy[l] *= factors[p.fy.y + yRow + select(0u, n * step, n < rows)]; }
   }
   // @unroll
   for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
@@ -156,57 +166,56 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var pv: array<vec4f, R4 * RN>;
   var g: array<vec4f, R4>;
   // x times [y S].
-  for (var panel = 0u; panel < panels; panel++) {
+  for (var at0 = 0u; at0 < panels; at0++) {
     workgroupBarrier();
     // @unroll
     for (var l = 0u; l < LX; l++) {
       let position = t / KP4 + l * (NT / KP4);
-      let q = 4u * (t % KP4);
-      let some = FULL == 1u || KP * panel + q < p.features;
-      let xIn = select(vec4f(), sx[l] * fx[l], some && position / RI + TY * (position % RI) < rows);
+      let some = FULL == 1u || KP * at0 + 4u * q4 < p.features;
+      let xIn = select(vec4f(), sx[l] * fx[l], some);
       // @unroll
-      for (var i = 0u; i < 4u; i++) { tile[(q + i) * XS + position / 4u][position % 4u] = xIn[i]; }
+      for (var i = 0u; i < 4u; i++) { panel[(4u * q4 + i) / KU][(4u * q4 + i) % KU][position / 4u][position % 4u] = xIn[i]; }
       if (CAUSAL == 1u) {
-        let yIn = select(vec4f(), sy[l] * fy[l], some && position / RN + TX * (position % RN) < rows);
+        let yIn = select(vec4f(), sy[l] * fy[l], some);
         // @unroll
-        for (var i = 0u; i < 4u; i++) { tile[YO + (q + i) * XS + position / 4u][position % 4u] = yIn[i]; }
+        for (var i = 0u; i < 4u; i++) { panel[(4u * q4 + i) / KU][(4u * q4 + i) % KU][C4 + position / 4u][position % 4u] = yIn[i]; }
       }
     }
     // @unroll
     for (var l = 0u; l < LS; l++) {
       let e = t + l * NT;
-      let f = select(e / TV4, 4u * (e % KP4), XCH == 1u);
+      let f = select(e / TV4, 4u * q4, XCH == 1u);
       let j = select(4u * (e % TV4), e / KP4, XCH == 1u);
-      let sIn = select(vec4f(), fs[l] + fl[l], FULL == 1u || (KP * panel + f < p.features && column0 + j < p.columns));
+      let sIn = select(vec4f(), fs[l] + fl[l], FULL == 1u || (KP * at0 + f < p.features && column0 + j < p.columns));
       if (XCH == 1u) {
         // @unroll
-        for (var i = 0u; i < 4u; i++) { sTile[(f + i) * SS + j / 4u][j % 4u] = sIn[i]; }
+        for (var i = 0u; i < 4u; i++) { panel[SK + (f + i) / KU][(f + i) % KU][j / 4u][j % 4u] = sIn[i]; }
       } else {
-        sTile[f * SS + j / 4u] = sIn;
+        panel[SK + f / KU][f % KU][j / 4u] = sIn;
       }
     }
-    if (EXTRA != 0u && t < KP) { zState[t] = fetchedZ; }
+    if (EXTRA != 0u && t < KP) { zState[t] = fetchedZ.x + fetchedZ.y; }
     workgroupBarrier();
-    fetched = panel + 1u;
+    fetched = at0 + 1u;
     if (fetched < panels) {
       // @place fetch
     } else if (CAUSAL == 1u) {
       fetched = 0u;
       // @place fetchKeys
     }
-    for (var k = 0u; k < KP; k += KU) {
+    for (var k = 0u; k < KP / KU; k++) {
       // @unroll
       for (var u = 0u; u < KU; u++) {
         var xv: array<vec4f, R4>;
         var yv: array<vec4f, N4>;
         var sv: array<vec4f, RJ>;
         // @unroll
-        for (var r = 0u; r < R4; r++) { xv[r] = tile[(k + u) * XS + ty * R4 + r]; }
+        for (var r = 0u; r < R4; r++) { xv[r] = panel[k][u][ty * R4 + r]; }
         // @unroll
-        for (var j = 0u; j < RJ; j++) { sv[j] = sTile[(k + u) * SS + tx + TX * j]; }
+        for (var j = 0u; j < RJ; j++) { sv[j] = panel[SK + k][u][tx + TX * j]; }
         if (CAUSAL == 1u) {
           // @unroll
-          for (var n = 0u; n < N4; n++) { yv[n] = tile[YO + (k + u) * XS + tx * N4 + n]; }
+          for (var n = 0u; n < N4; n++) { yv[n] = panel[k][u][C4 + tx * N4 + n]; }
           // @unroll
           for (var n = 0u; n < RN; n++) {
             // @unroll
@@ -228,11 +237,46 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       // x times Z, in shares.
       for (var k = tx; k < KP; k += TX) {
         // @unroll
-        for (var r = 0u; r < R4; r++) { g[r] += zState[k] * tile[k * XS + ty * R4 + r]; }
+        for (var r = 0u; r < R4; r++) { g[r] += zState[k] * panel[k / KU][k % KU][ty * R4 + r]; }
       }
     }
   }
 
+  // What the end needs: on its way while P meets z.
+  var us: array<vec4f, RJ>;
+  var ul: array<vec4f, RJ>;
+  var so: array<f32, RI>;
+  var count = vec2f();
+  // @unroll
+  for (var j = 0u; j < RJ; j++) {
+    let f = min(column0 + 4u * (tx + TX * j), (p.columns + 3u) / 4u * 4u - 4u);
+    us[j] = slots[(base + p.atU + f) / 4u];
+    ul[j] = vec4f();
+    if (inside) { ul[j] = slots[(local + p.atU + f) / 4u]; }
+  }
+  if (EXTRA != 0u) {
+    count.x = slots[(base + p.atC) / 4u].x;
+    if (inside) { count.y = slots[(local + p.atC) / 4u].x; }
+  }
+  // @unroll
+  for (var r = 0u; r < RI; r++) {
+    so[r] = scaleO;
+    if ((PLANES & 64u) != 0u) { so[r] *= factors[p.fo.y + xRow + select(0u, (ty + TY * r) * step, ty + TY * r < rows)]; }
+  }
+  // @block fetchAux
+  {
+    // @unroll
+    for (var r = 0u; r < RI; r++) {
+      // @unroll
+      for (var j = 0u; j < RJ; j++) {
+        let f = column0 + 4u * (tx + TX * j);
+        let loads = ty + TY * r < rows && f < p.columns;
+        let row = xRow + select(0u, (ty + TY * r) * step, loads);
+        av[r * RJ + j] = auxFour(row * p.columns + select(0u, f, loads), p.columns - f);
+      }
+    }
+  }
+  // @end
   var sums = vec2f();
   var av: array<vec4f, RI * RJ>;
   if (CAUSAL == 1u) {
@@ -258,42 +302,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       // @unroll
       for (var n = 0u; n < NB; n++) {
         // @unroll
-        for (var r = 0u; r < R4; r++) { tile[(n * TX + tx) * XS + ty * R4 + r] = pv[(b * NB + n) * R4 + r]; }
+        for (var r = 0u; r < R4; r++) { panel[(n * TX + tx) / KU][(n * TX + tx) % KU][ty * R4 + r] = pv[(b * NB + n) * R4 + r]; }
       }
       // @unroll
       for (var l = 0u; l < LZ; l++) {
         let n = (t + l * NT) / TV4;
         let j = (t + l * NT) % TV4;
         let some = KZ * b + n < rows && (FULL == 1u || column0 + 4u * j < p.columns);
-        sTile[n * SS + j] = select(vec4f(), (scaleZ * sz[l]) * fz[l], some);
+        panel[n / KU][n % KU][C4 + j] = select(vec4f(), (scaleZ * sz[l]) * fz[l], some);
       }
       workgroupBarrier();
       fetched = b + 1u;
       if (b + 1u < C / KZ) {
         // @place fetchKeys
       } else if (EXTRA == 3u) {
-        // @unroll
-        for (var r = 0u; r < RI; r++) {
-          // @unroll
-          for (var j = 0u; j < RJ; j++) {
-            let f = column0 + 4u * (tx + TX * j);
-            let loads = ty + TY * r < rows && f < p.columns;
-            let row = xRow + select(0u, (ty + TY * r) * step, loads);
-            av[r * RJ + j] = auxFour(row * p.columns + select(0u, f, loads), p.columns - f);
-          }
-        }
+        // @place fetchAux
       }
       // @unroll
       for (var n = 0u; n < NB; n++) {
-        for (var k = n * TX; k < n * TX + TX; k += KU) {
+        for (var k = n * TX / KU; k < (n + 1u) * TX / KU; k++) {
           // @unroll
           for (var u = 0u; u < KU; u++) {
             var xv: array<vec4f, R4>;
             var sv: array<vec4f, RJ>;
             // @unroll
-            for (var r = 0u; r < R4; r++) { xv[r] = tile[(k + u) * XS + ty * R4 + r]; }
+            for (var r = 0u; r < R4; r++) { xv[r] = panel[k][u][ty * R4 + r]; }
             // @unroll
-            for (var j = 0u; j < RJ; j++) { sv[j] = sTile[(k + u) * SS + tx + TX * j]; }
+            for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][u][C4 + tx + TX * j]; }
             // @unroll
             for (var r = 0u; r < RI; r++) {
               // @unroll
@@ -306,33 +341,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   } else if (EXTRA == 3u) {
-    // @unroll
-    for (var r = 0u; r < RI; r++) {
-      // @unroll
-      for (var j = 0u; j < RJ; j++) {
-        let f = column0 + 4u * (tx + TX * j);
-        let loads = ty + TY * r < rows && f < p.columns;
-        let row = xRow + select(0u, (ty + TY * r) * step, loads);
-        av[r * RJ + j] = auxFour(row * p.columns + select(0u, f, loads), p.columns - f);
-      }
-    }
+    // @place fetchAux
   }
 
   // U and c.
   // @unroll
   for (var j = 0u; j < RJ; j++) {
-    let f = min(column0 + 4u * (tx + TX * j), (p.columns + 3u) / 4u * 4u - 4u);
-    var uIn = slots[(base + p.atU + f) / 4u];
-    if (inside) { uIn += slots[(local + p.atU + f) / 4u]; }
+    let uIn = us[j] + ul[j];
     // @unroll
     for (var r = 0u; r < RI; r++) { o[r * RJ + j] = fma(vec4f(alpha[ty + TY * r]), uIn, o[r * RJ + j]); }
   }
   if (EXTRA != 0u) {
-    var count = slots[(base + p.atC) / 4u].x;
-    if (inside) { count += slots[(local + p.atC) / 4u].x; }
     if (tx == 0u) {
       // @unroll
-      for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += count * alpha[ty + TY * r]; }
+      for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += (count.x + count.y) * alpha[ty + TY * r]; }
     }
     workgroupBarrier();
     if (EXTRA == 3u) {
@@ -340,11 +362,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       for (var r = 0u; r < R4; r++) { sums.x += dot(g[r], vec4f(1.0)); }
     } else {
       // @unroll
-      for (var r = 0u; r < R4; r++) { tile[tx * C4 + ty * R4 + r] = g[r]; }
+      for (var r = 0u; r < R4; r++) { panel[tx / KU][tx % KU][ty * R4 + r] = g[r]; }
       workgroupBarrier();
       for (var e = t; e < C4; e += NT) {
-        var sum = tile[e];
-        for (var i = 1u; i < TX; i++) { sum += tile[i * C4 + e]; }
+        var sum = panel[0][0][e];
+        for (var i = 1u; i < TX; i++) { sum += panel[i / KU][i % KU][e]; }
         whole[e] = sum;
       }
       workgroupBarrier();
@@ -358,8 +380,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let i = ty + TY * r;
     if (i < rows) {
       let row = xRow + i * step;
-      var scale = factors[p.fo.x];
-      if ((PLANES & 64u) != 0u) { scale *= factors[p.fo.y + row]; }
+      var scale = so[r];
       if (EXTRA == 1u || EXTRA == 2u) {
         let sum = g[r / 4u][r % 4u];
         if (EXTRA == 1u) { scale /= sum; }
@@ -382,11 +403,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
 
   if (EXTRA == 3u) {
-    tile[t] = vec4f(sums, 0.0, 0.0);
+    // Through rows of C4.
+    let row = t / C4;
+    panel[row / KU][row % KU][t % C4] = vec4f(sums, 0.0, 0.0);
+    workgroupBarrier();
+    if (t < C4) {
+      var sum = panel[0][0][t];
+      for (var i = 1u; i < NT / C4; i++) { sum += panel[i / KU][i % KU][t]; }
+      whole[t] = sum;
+    }
     workgroupBarrier();
     if (t == 0u) {
       var total = vec2f();
-      for (var i = 0u; i < NT; i++) { total += tile[i].xy; }
+      for (var i = 0u; i < C4; i++) { total += whole[i].xy; }
       // Every tile of columns has the same G.
       if (group.z > 0u) { total.x = 0.0; }
       let to = p.sumsAt + (group.z * groups.y + group.y) * groups.x + group.x;

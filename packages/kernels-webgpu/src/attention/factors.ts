@@ -1,6 +1,7 @@
 import { type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { bits, type Grid } from '../runtime/recorder.ts';
+import { fourOf, units } from '../runtime/rows.ts';
 import source from './planes.wgsl?raw';
 
 /** A number for each row: a coefficient times a plane (0: none). */
@@ -14,6 +15,12 @@ export const plane = (at: number): Factor => [0, at];
 export const times = (coefficient: 'a' | 'b' | 'c', at: number): Factor => [{ a: 1, b: 2, c: 3 }[coefficient], at];
 
 const header = 8;
+
+/** How many invocations take a row of `width` numbers, four at a time where rows begin on a multiple of four. */
+export function rowLanes({ software }: Gpu, width: number): { readonly vector: boolean; readonly lanes: number } {
+  const lanes = 2 ** Math.ceil(Math.log2(width / 4));
+  return { vector: !software && width % 4 === 0, lanes: software ? 16 : Math.min(16, Math.max(4, lanes)) };
+}
 
 /** A buffer of 1, a, b, c, 0 and then planes of one number a row, for the attention kernels to scale what they load. */
 export class Factors {
@@ -38,7 +45,7 @@ export class Factors {
   /** radius / |x| */
   lengths(x: Buffer, rows: number, width: number, radius: number): number {
     const to = this.make(rows);
-    this.#run(0, [x], [rows, width, to, 0, bits(radius)], gridOf(rows, 16));
+    this.#measure(0, [x], rows, width, [to, 0, bits(radius)]);
     return to;
   }
 
@@ -46,7 +53,7 @@ export class Factors {
   deltas(o: Buffer, dO: Buffer, g: Buffer, rows: number, width: number): [inverse: number, delta: number] {
     const to = this.make(rows);
     const to2 = this.make(rows);
-    this.#run(1, [o, dO, g], [rows, width, to, to2], gridOf(rows, 16));
+    this.#measure(1, [o, dO, g], rows, width, [to, to2]);
     return [to, to2];
   }
 
@@ -57,10 +64,22 @@ export class Factors {
     return to;
   }
 
-  #run(op: number, inputs: readonly Buffer[], params: readonly number[], grid: Grid): void {
+  #measure(op: number, inputs: readonly Buffer[], rows: number, width: number, params: readonly number[]): void {
+    const { vector, lanes } = rowLanes(this.#gpu, width);
+    this.#run(op, inputs, [rows, width, ...params], gridOf(rows, 256 / lanes), vector, lanes);
+  }
+
+  #run(op: number, inputs: readonly Buffer[], params: readonly number[], grid: Grid, vector = false, lanes = 16): void {
     const { nothing } = this.#gpu;
     const [x, y = nothing, g = nothing] = inputs;
-    this.#gpu.run({ name: 'planes', source, constants: { OP: op } }, [this.buffer, x, y, g], params, grid);
+    const declarations = [units(vector), fourOf('x', vector), fourOf('y', vector)].join('');
+    const constants = { OP: op, LANES: lanes };
+    this.#gpu.run(
+      { name: `planes${Number(vector)}`, source, constants, declarations },
+      [this.buffer, x, y, g],
+      params,
+      grid,
+    );
   }
 
   free(): void {

@@ -3,12 +3,11 @@
 // each a workgroup.
 struct Params { rows: u32, width: u32, plane: u32, w1: u32, w2: u32, inverseRadius2: f32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read_write> first: array<f32>;
-@group(0) @binding(2) var<storage, read> second: array<f32>;
-@group(0) @binding(3) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> first: array<Unit>;
+@group(0) @binding(2) var<storage, read> second: array<Unit>;
+@group(0) @binding(3) var<storage, read> x: array<Unit>;
 @group(0) @binding(4) var<storage, read> factors: array<f32>;
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
-const LANES = 16u;
 var<workgroup> parts: array<vec2f, 256>;
 
 @compute @workgroup_size(256)
@@ -24,10 +23,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let w2 = 2.0 * factors[p.w2];
   var along = vec2f();
   if (inside) {
-    for (var i = lane; i < p.width; i += LANES) {
+    for (var i = 4u * lane; i < p.width; i += 4u * LANES) {
       let at = row * p.width + i;
-      along.x += x[at] * first[at];
-      if (ORDER == 2u) { along.y += x[at] * second[at]; }
+      let xIn = xFour(at, p.width - i);
+      along.x += dot(xIn, firstFour(at, p.width - i));
+      if (ORDER == 2u) { along.y += dot(xIn, secondFour(at, p.width - i)); }
     }
   }
   parts[t] = scale * along;
@@ -39,11 +39,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let both = parts[t - lane];
   if (inside) {
     let back = (w1 * both.x + w2 * both.y) * p.inverseRadius2;
-    for (var i = lane; i < p.width; i += LANES) {
+    for (var i = 4u * lane; i < p.width; i += 4u * LANES) {
       let at = row * p.width + i;
-      var d = w1 * first[at];
-      if (ORDER == 2u) { d += w2 * second[at]; }
-      first[at] = turns * (d - scale * x[at] * back);
+      let left = p.width - i;
+      var d = w1 * firstFour(at, left);
+      if (ORDER == 2u) { d += w2 * secondFour(at, left); }
+      firstStore(at, left, turns * (d - scale * back * xFour(at, left)));
     }
   }
   if (SUMS == 1u) {

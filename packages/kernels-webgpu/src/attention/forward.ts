@@ -3,7 +3,7 @@ import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import { chain, describe, phases, planeRoom, planesOf } from './call.ts';
 import divideSource from './divide-rows.wgsl?raw';
 import { a, Factors, one, plane, times, zero } from './factors.ts';
-import { chunks, slabs, statesOf } from './run.ts';
+import { chunks, slabs, statesOf, tuning } from './run.ts';
 
 // Order 2 is order 1 many times: c (q·k)² = Σ_m (c q_m q)·(k_m k), so feature m scales the rows of q and k, and the same kernels run
 // D times more and add to their outputs. Time O(N D³), memory as for order 1.
@@ -22,7 +22,7 @@ export const linearAttention =
     const g = gpu.take('g', queries);
     const size = pairs * call.stateRows * (sizes.valueWidth + 1);
     const final = attributes.returnState ? gpu.take('state', size) : undefined;
-    const ranges = slabs(gpu, sizes, phases(attributes, ...call.tokens));
+    const ranges = slabs(gpu, sizes, phases(attributes, ...call.tokens), tuning.slabBytes);
     for (const { feature, firstRow } of call.parts) {
       const scales = planes.part(feature);
       const first = feature < 0;

@@ -32,6 +32,8 @@ export interface Range {
   readonly length: readonly [x: number, y: number];
   readonly causal: boolean;
   readonly reverse: boolean;
+  /** Tokens of the longest slab of the same run: all take buffers of its size, so that the pool has one. */
+  readonly room?: number;
 }
 
 /** A slot of run.wgsl: S with its rows padded, U, Z and c; and the same seen with y and z exchanged (S transposed). */
@@ -49,14 +51,14 @@ function layout({ width, valueWidth }: Sizes, exchanged = false) {
 export interface Tuning {
   /** Workgroups to cut a run into, for its states. */
   workgroups: number;
-  /** Bytes of chunks' states that exist at a time. */
+  /** Bytes of chunks' states that exist at a time; twice as many backward, where more tensors do. */
   slabBytes: number;
   /** Change the choice of tiles. */
   adjust?: (tile: ChunkTile) => ChunkTile;
   adjustStates?: (tile: StateTile) => StateTile;
 }
 
-export const tuning: Tuning = { workgroups: 528, slabBytes: 64 * 2 ** 20 };
+export const tuning: Tuning = { workgroups: 528, slabBytes: 128 * 2 ** 20 };
 
 function chunkTile(gpu: Gpu, columns: number): ChunkTile {
   const tile = chooseChunkTile(columns, gpu.software);
@@ -66,11 +68,13 @@ function chunkTile(gpu: Gpu, columns: number): ChunkTile {
 /** Chunks along x of the grid at most. */
 const mostChunks = 32_768;
 
-/** Cuts causal runs into slabs, one after the other, so that the states of a slab's chunks stay within bounds (and in the cache). */
-export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[]): Range[] {
+/** Cuts causal runs into slabs, one after the other, so that the states of a slab's chunks take about `bytes` at most. */
+export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[], bytes: number): Range[] {
   const { C } = chunkTile(gpu, sizes.valueWidth);
   const chunkBytes = 4 * layout(sizes).slot * sizes.batch * sizes.heads;
-  const most = Math.max(1, Math.min(mostChunks, Math.floor(tuning.slabBytes / chunkBytes))) * C;
+  // What segments begin with, and rounding, come on top.
+  const room = Math.min(bytes, gpu.device.limits.maxStorageBufferBindingSize / 2);
+  const most = Math.max(1, Math.min(mostChunks, Math.floor(room / chunkBytes))) * C;
   return ranges.flatMap((range) => {
     const { causal, start, length } = range;
     const parts = causal ? Math.ceil(length[0] / most) : 1;
@@ -80,7 +84,7 @@ export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[]): Range[]
       .map((at) => {
         if (parts === 1) return range;
         const left = Math.min(size, length[0] - at);
-        return { ...range, start: [start[0] + at, start[1] + at], length: [left, left] } as const;
+        return { ...range, start: [start[0] + at, start[1] + at], length: [left, left], room: size } as const;
       });
   });
 }
@@ -182,8 +186,9 @@ export function statesOf(
   const tiles = Math.ceil(at.columns / (4 * tile.J4)) * Math.ceil(at.features / (4 * tile.M4));
   const cuts = cut(pairs, range.length[1], C);
   const own = pairs * (cuts.count + 1);
-  const inner = causal ? pairs * cuts.count * (cuts.segment / C - 1) : 0;
-  const slots = gpu.take('linearAttention states', (own + inner) * at.slot);
+  const slotsOf = ({ count, segment }: typeof cuts) => pairs * (1 + (causal ? (count * segment) / C : count));
+  const room = Math.max(slotsOf(cuts), slotsOf(cut(pairs, range.room ?? range.length[1], C)));
+  const slots = gpu.take('linearAttention states', room * at.slot);
   const segments = { ...cuts, locals: own * at.slot, slots };
   // A single chunk sees what came before, alone; its own sum is part of the total only.
   if (!causal || state.final !== undefined || range.length[1] > C) {

@@ -26,12 +26,14 @@ fn rowOf(side: u32, pair: u32, at: u32) -> u32 {
   let token = p.start[side] + select(at, p.length - 1u - at, p.reverse == 1u);
   return ((pair / p.heads) * p.tokens[side] + token) * p.heads + pair % p.heads;
 }
-// Place (row, column) of invocation t among `down` x `columns`: neighbours lie in blocks of 4 x 8, so that a subgroup reads few different
-// vec4s of a tile.
+// Place (row, column) of invocation t among `down` x `columns`: neighbours lie in blocks of 4 x 8, two rows interleaved in each half, so
+// that a half subgroup reads at most 128 bytes of a tile at a time.
 fn placeOf(t: u32, down: u32, columns: u32) -> vec2u {
   let wide = min(columns, 8u);
   let high = min(down, 4u);
+  let lane = t % (wide * high);
   let block = t / (wide * high);
   let across = columns / wide;
-  return vec2u((block / across) * high + (t / wide) % high, (block % across) * wide + t % wide);
+  let row = 2u * (lane / (2u * wide)) + lane % 2u;
+  return vec2u((block / across) * high + row, (block % across) * wide + (lane / 2u) % wide);
 }

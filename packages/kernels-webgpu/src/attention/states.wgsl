@@ -10,16 +10,15 @@ const SM = (M4 + TY - 1u) / TY;
 const RJ = J4 / TX;
 const LY = C * M4 / NT;
 const LZ = C * J4 / NT;
+const ROW = M4 + J4;
 
-var<workgroup> yTile: array<vec4f, C * M4>;
-var<workgroup> zTile: array<vec4f, C * J4>;
-var<workgroup> beta: array<f32, C>;
-var<workgroup> omega: array<f32, C>;
+// By token: y, then z.
+var<workgroup> tile: array<array<array<vec4f, ROW>, KU>, C / KU>;
 var<workgroup> counts: array<f32, C>;
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers s yv zv fy fz sy sz us zs
+  // @registers s yv zv fy fz sy sz sb so
   let pair = group.y;
   let place = placeOf(t, TY, TX);
   let ty = place.x;
@@ -33,12 +32,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let scaleY = factors[p.fy.x];
   let scaleZ = factors[p.fz.x];
   var s: array<vec4f, SM * 4u * RJ>;
-  // U and Z in shares: of the tokens ty + TY n, and tx + TX n.
-  var us: array<vec4f, RJ>;
-  var zs: array<vec4f, SM>;
+  // What this invocation loads, summed: shares of U and Z.
+  var us = vec4f();
+  var zs = vec4f();
   var count = 0.0;
 
-  // Loads run one chunk ahead.
+  // Loads run one step ahead.
+  let fOwn = m0 + 4u * (t % M4);
+  let jOwn = j0 + 4u * (t % J4);
   // @block fetch
   {
     let rows = min(C, last - fetchAt);
@@ -46,20 +47,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     // @unroll
     for (var l = 0u; l < LY; l++) {
       let i = t / M4 + l * (NT / M4);
-      let f = m0 + 4u * (t % M4);
-      let inside = i < rows && f < p.features;
-      let row = row0 + select(0u, i * step, inside);
-      fy[l] = yFour(row * p.features + select(0u, f, inside), p.features - f);
+      let row = row0 + select(0u, i * step, i < rows);
+      fy[l] = yFour(row * p.features + fOwn, p.features - fOwn);
       if ((PLANES & 4u) != 0u) { sy[l] = factors[p.fy.y + row]; }
+      if ((PLANES & 32u) != 0u) { so[l] = factors[p.fOmega.y + row]; }
     }
     // @unroll
     for (var l = 0u; l < LZ; l++) {
       let i = t / J4 + l * (NT / J4);
-      let f = j0 + 4u * (t % J4);
-      let inside = i < rows && f < p.columns;
-      let row = row0 + select(0u, i * step, inside);
-      fz[l] = zFour(row * p.columns + select(0u, f, inside), p.columns - f);
+      let row = row0 + select(0u, i * step, i < rows);
+      fz[l] = zFour(row * p.columns + jOwn, p.columns - jOwn);
       if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + row]; }
+      if ((PLANES & 8u) != 0u) { sb[l] = factors[p.fBeta.y + row]; }
     }
     if (t < rows) {
       if ((PLANES & 8u) != 0u) { own.x = factors[p.fBeta.y + row0 + t * step]; }
@@ -85,25 +84,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       }
     }
     workgroupBarrier();
-    // @unroll
-    for (var j = 0u; j < RJ; j++) { zTile[ty * J4 + tx + TX * j] = us[j]; }
-    // @unroll
-    for (var m = 0u; m < SM; m++) {
-      if (ty + TY * m < M4) { yTile[tx * M4 + ty + TY * m] = zs[m]; }
-    }
+    let share = t / J4;
+    tile[share / KU][share % KU][M4 + t % J4] = us;
+    let shareZ = t / M4;
+    tile[shareZ / KU][shareZ % KU][t % M4] = zs;
     if (t < C) { counts[t] = count; }
     workgroupBarrier();
     if (m0 == 0u) {
       for (var e = t; e < J4; e += NT) {
-        var sum = zTile[e];
-        for (var i = 1u; i < TY; i++) { sum += zTile[i * J4 + e]; }
+        var sum = tile[0][0][M4 + e];
+        for (var i = 1u; i < NT / J4; i++) { sum += tile[i / KU][i % KU][M4 + e]; }
         if (j0 + 4u * e < p.strideS) { slots[(to + p.atU + j0) / 4u + e] = sum; }
       }
     }
     if (j0 == 0u) {
       for (var e = NT - 1u - t; e < M4; e += NT) {
-        var sum = yTile[e];
-        for (var i = 1u; i < TX; i++) { sum += yTile[i * M4 + e]; }
+        var sum = tile[0][0][e];
+        for (var i = 1u; i < NT / M4; i++) { sum += tile[i / KU][i % KU][e]; }
         if (m0 + 4u * e < p.features) { slots[(to + p.atZ + m0) / 4u + e] = sum; }
       }
     }
@@ -117,51 +114,58 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   var fy: array<vec4f, LY>;
   var fz: array<vec4f, LZ>;
   var sy: array<f32, LY>;
+  var so: array<f32, LY>;
   var sz: array<f32, LZ>;
+  var sb: array<f32, LZ>;
   var own = vec2f(1.0);   // β and ω of row t
   // @unroll
-  for (var l = 0u; l < LY; l++) { sy[l] = 1.0; }
+  for (var l = 0u; l < LY; l++) {
+    sy[l] = 1.0;
+    so[l] = 1.0;
+  }
   // @unroll
-  for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
+  for (var l = 0u; l < LZ; l++) {
+    sz[l] = 1.0;
+    sb[l] = 1.0;
+  }
   let coefficients = vec2f(factors[p.fBeta.x], factors[p.fOmega.x]);
   var fetchAt = first;
   // @place fetch
 
   for (var at = first; at < last; at += C) {
     let rows = min(C, last - at);
-    // The last chunk may still be read.
+    // The last step may still be read.
     workgroupBarrier();
     // @unroll
     for (var l = 0u; l < LY; l++) {
-      let inside = t / M4 + l * (NT / M4) < rows && m0 + 4u * (t % M4) < p.features;
-      yTile[t + l * NT] = select(vec4f(), (scaleY * sy[l]) * fy[l], inside);
+      let i = t / M4 + l * (NT / M4);
+      let yIn = select(vec4f(), (scaleY * sy[l]) * fy[l], i < rows && fOwn < p.features);
+      tile[i / KU][i % KU][t % M4] = yIn;
+      zs += (coefficients.y * so[l]) * yIn;
     }
     // @unroll
     for (var l = 0u; l < LZ; l++) {
-      let inside = t / J4 + l * (NT / J4) < rows && j0 + 4u * (t % J4) < p.columns;
-      zTile[t + l * NT] = select(vec4f(), (scaleZ * sz[l]) * fz[l], inside);
+      let i = t / J4 + l * (NT / J4);
+      let zIn = select(vec4f(), (scaleZ * sz[l]) * fz[l], i < rows && jOwn < p.columns);
+      tile[i / KU][i % KU][M4 + t % J4] = zIn;
+      us += (coefficients.x * sb[l]) * zIn;
     }
-    if (t < C) {
-      let found = select(vec2f(), coefficients * own, t < rows);
-      beta[t] = found.x;
-      omega[t] = found.y;
-      count += found.x * found.y;
-    }
+    if (t < rows) { count += coefficients.x * own.x * coefficients.y * own.y; }
     workgroupBarrier();
     fetchAt = at + C;
     if (fetchAt < last) {
       // @place fetch
     }
     if (ty < M4) {
-      for (var k = 0u; k < C; k += KU) {
+      for (var k = 0u; k < C / KU; k++) {
         // @unroll
         for (var u = 0u; u < KU; u++) {
           var yv: array<vec4f, SM>;
           var zv: array<vec4f, RJ>;
           // @unroll
-          for (var m = 0u; m < SM; m++) { yv[m] = yTile[(k + u) * M4 + ty + TY * m]; }
+          for (var m = 0u; m < SM; m++) { yv[m] = tile[k][u][ty + TY * m]; }
           // @unroll
-          for (var j = 0u; j < RJ; j++) { zv[j] = zTile[(k + u) * J4 + tx + TX * j]; }
+          for (var j = 0u; j < RJ; j++) { zv[j] = tile[k][u][M4 + tx + TX * j]; }
           // @unroll
           for (var m = 0u; m < SM; m++) {
             // @unroll
@@ -171,18 +175,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
             }
           }
         }
-      }
-    }
-    if (m0 == 0u) {
-      for (var n = ty; n < C; n += TY) {
-        // @unroll
-        for (var j = 0u; j < RJ; j++) { us[j] += beta[n] * zTile[n * J4 + tx + TX * j]; }
-      }
-    }
-    if (j0 == 0u && ty < M4) {
-      for (var n = tx; n < C; n += TX) {
-        // @unroll
-        for (var m = 0u; m < SM; m++) { zs[m] += omega[n] * yTile[n * M4 + ty + TY * m]; }
       }
     }
     if (EVERY == 1u && (fetchAt - first) % p.chunk == 0u && fetchAt < last) {

@@ -57,8 +57,10 @@ function closingBrace(text: string, start: number): number {
 function scalarize(text: string, names: readonly string[], constants: Constants): string {
   let result = text;
   for (const name of names) {
-    result = result.replace(new RegExp(`var ${name}: array<(.+), ([^>\n]+)>;`, 'g'), (_, type: string, length: string) =>
-      Array.from({ length: evaluate(length, constants) }, (_, i) => `var ${name}_${i}: ${type};`).join(' '),
+    result = result.replace(
+      new RegExp(`var ${name}: array<(.+), ([^>\n]+)>;`, 'g'),
+      (_, type: string, length: string) =>
+        Array.from({ length: evaluate(length, constants) }, (_, i) => `var ${name}_${i}: ${type};`).join(' '),
     );
     result = result.replace(
       new RegExp(`\\b${name}\\[([^\\]]+)\\]`, 'g'),
