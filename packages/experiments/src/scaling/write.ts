@@ -56,7 +56,7 @@ function describe(section: Section, settings: ScalingSettings, grows: Grows): vo
   section.text(
     `Memory is what tensors hold at most (the backend's own count after every operation), inputs and gradients included; kernels' ` +
       `scratch is not in it. ✕ marks where ${formatBytes(memoryBudget)} do not suffice (\`--memory-budget\`); passes foreseen to take ` +
-      `over ${timeLimit} s are left out (\`--time-limit\`). Times are medians of up to five runs after a first.`,
+      `over ${timeLimit} s are left out (\`--time-limit\`). Times are the best of up to seven runs after a first.`,
   );
 }
 
