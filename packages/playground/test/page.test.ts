@@ -57,8 +57,8 @@ const numbersOf = async (table: Locator): Promise<number[]> =>
 const matrix = (page: Page, caption: string) =>
   page.locator('table.matrix').filter({ has: page.locator('caption', { hasText: new RegExp(`^${caption}$`) }) });
 
-const shoot = (page: Page, name: string) =>
-  page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true, animations: 'disabled' });
+const shoot = (part: Locator, name: string) =>
+  part.screenshot({ path: join(screenshots, `${name}.png`), animations: 'disabled' });
 
 async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -140,15 +140,14 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     await expect.poll(() => words.textContent()).toContain('Backward: token 4');
     expect(await page.locator('.untouched').count()).toBe(0);
     expect(await numbersOf(matrix(page, '∂L/∂S₄'))).not.toEqual(await numbersOf(matrix(page, '∂L/∂S₅')));
-    await shoot(page, 'walk-backward');
+    await shoot(page.locator('#walk'), 'walk-backward');
 
     // More tokens: the table grows, the state does not.
     await page.getByLabel('Generated tokens').fill('6');
     await page.getByLabel('Generated tokens').blur();
     await expect.poll(() => page.locator('.method caption').first().textContent()).toContain('9 × 9');
     expect(await numbersOf(page.locator('.equation table').last())).toHaveLength(9);
-    expect(await page.getByTestId('walk-check').textContent()).toMatch(/at most \d(e-1[4-9]|e\+0),/);
-    await expectAccessible(page);
+    expect(await page.getByTestId('walk-check').textContent()).toMatch(/at most (0|\de−1[4-9]),/);
     expect(errors).toEqual([]);
   });
 
@@ -183,7 +182,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     await section.getByRole('button', { name: 'Stop writing' }).click();
     await expect.poll(() => section.getByRole('button', { name: 'Write', exact: true }).count()).toBe(1);
     expect(await section.locator('.text').textContent()).toMatch(/^Once upon a time.{200}/s);
-    await shoot(page, 'train');
+    await shoot(section, 'train');
     await expectAccessible(page);
 
     const saving = page.waitForEvent('download');
@@ -214,8 +213,10 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     expect(errors).toEqual([]);
   });
 
-  test('a text of the visitor’s own, with softmax attention, on a phone in the dark', async () => {
+  test('on a phone in the dark: the walk, and softmax attention on a text of the visitor’s own', async () => {
     const { page, errors } = await visit({ width: 375, height: 800, dark: true });
+    await page.locator('summary').click();
+    await expectNoOverflow(page);
     const section = page.locator('#train');
     await section.getByLabel('Use a text of yours').setInputFiles({
       name: 'tide.txt',
@@ -231,7 +232,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     await expect.poll(() => section.locator('.chart svg').count()).toBe(1);
     await expectNoOverflow(page);
     await expectAccessible(page);
-    await shoot(page, 'phone-dark');
+    await shoot(page.locator('body'), 'phone-dark');
     expect(errors).toEqual([]);
   });
 
@@ -239,6 +240,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     const { page, errors } = await visit();
     const section = page.locator('#measure');
     await section.getByLabel('Up to N').selectOption('65536');
+    await section.getByLabel('Features D').selectOption('16');
     await section.getByLabel('Most memory').selectOption(String(2 ** 26));
     // The longest time between two frames.
     await page.evaluate(() => {
@@ -265,7 +267,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     expect(await memorySlope('Softmax, full')).toBeGreaterThan(1.7);
     expect(Math.abs((await memorySlope('Linear attention')) - 1)).toBeLessThan(0.1);
     await expect.poll(() => section.locator('.chart svg').count()).toBe(2);
-    await shoot(page, 'measure');
+    await shoot(section, 'measure');
     await expectAccessible(page);
 
     const files: Record<string, string> = {};
@@ -305,7 +307,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
         const { requestDevice } = adapter;
         adapter.requestDevice = async function (this: typeof adapter, ...options) {
           const device = await requestDevice.apply(this, options);
-          setTimeout(() => device.destroy(), 50);
+          setTimeout(() => device.destroy());
           return device;
         };
       },
@@ -317,20 +319,9 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     await section.getByRole('button', { name: 'Train', exact: true }).click();
     const alert = section.getByRole('alert');
     await expect.poll(() => alert.textContent(), { timeout: 30_000 }).toMatch(/WebGPU stopped.*lost/s);
-    await shoot(page, 'device-lost');
+    await shoot(section, 'device-lost');
     await alert.getByRole('button', { name: 'Go on with WebAssembly, from the beginning' }).click();
     await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 30_000 }).toBe('20 of 20');
     expect(await section.getByRole('alert').count()).toBe(0);
-  });
-
-  test('on a phone and in the dark nothing overflows, and all is accessible', async () => {
-    const { page, errors } = await visit({ width: 375, height: 800, dark: true });
-    await expect.poll(() => page.locator('.equation table').count()).toBe(3);
-    await expectNoOverflow(page);
-    await page.locator('summary').click();
-    await expectAccessible(page);
-    await expectNoOverflow(page);
-    await shoot(page, 'phone-dark-walk');
-    expect(errors).toEqual([]);
   });
 });

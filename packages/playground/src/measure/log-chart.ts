@@ -33,9 +33,9 @@ export function logChart(
 ): SVGSVGElement | HTMLElement {
   const format = quantity === 'seconds' ? formatDuration : formatBytes;
   const shown = [...points, ...endings];
-  const ticks = decades(
+  const ticks = powersWithin(
     shown.map(({ y }) => y),
-    quantity === 'seconds' ? 10 : 16,
+    quantity === 'seconds' ? [10, 2] : [16, 4, 2],
   );
   const xs = [...new Set(shown.map(({ x }) => x))].sort((a, b) => a - b);
   const every = Math.ceil(xs.length / Math.max(2, Math.floor(width / 70)));
@@ -63,7 +63,8 @@ export function logChart(
     },
     y: { type: 'log', label: titles[quantity], ticks, tickFormat: format, grid: true },
     marks: [
-      ...methodNames.flatMap((method) => {
+      // The first method lies above the others.
+      ...methodNames.toReversed().flatMap((method) => {
         const { colour, dash, symbol } = looks[method];
         const own = points.filter((point) => point.method === method);
         const stroke = palette[colour];
@@ -86,10 +87,16 @@ export function logChart(
   });
 }
 
-/** Powers of a base that span the values: few, round labels. */
-function decades(values: readonly number[], base: number): number[] {
-  if (values.length === 0) return [];
-  const log = (x: number) => Math.log(x) / Math.log(base);
-  const [from, to] = [Math.floor(log(Math.min(...values))), Math.ceil(log(Math.max(...values)))];
-  return Array.from({ length: to - from + 1 }, (_, i) => base ** (from + i));
+/** Powers of the coarsest base that has at least three of them between the values: few, round labels. */
+function powersWithin(values: readonly number[], bases: readonly number[]): number[] {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  let found: number[] = [];
+  for (const base of bases) {
+    const log = (x: number) => Math.log(x) / Math.log(base);
+    const first = Math.ceil(log(least) - 1e-9);
+    const count = Math.max(0, Math.floor(log(most) + 1e-9) - first + 1);
+    found = Array.from({ length: count }, (_, i) => base ** (first + i));
+    if (found.length >= 3) break;
+  }
+  return found;
 }

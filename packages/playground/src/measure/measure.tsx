@@ -192,6 +192,8 @@ function chartInWords(quantity: Quantity, summary: readonly Summary[]): string {
   return `${quantity === 'seconds' ? 'Time' : 'Memory'}, on logarithmic scales. ${lines.join('. ')}.`;
 }
 
+const formatSlope = (slope: number | undefined): string => slope?.toFixed(2).replace('-', '−') ?? '–';
+
 const endings = { memory: '× out of memory', time: '○ too slow' } as const;
 
 function Slopes({ summary, plan }: { readonly summary: readonly Summary[]; readonly plan: Plan }) {
@@ -218,8 +220,8 @@ function Slopes({ summary, plan }: { readonly summary: readonly Summary[]; reado
               <th scope="row">
                 <span class={`stroke ${colour}${dash ? ' dashed' : ''}`} /> {methods[method]}
               </th>
-              <td>{timeSlope?.toFixed(2) ?? '–'}</td>
-              <td>{memorySlope?.toFixed(2) ?? '–'}</td>
+              <td>{formatSlope(timeSlope)}</td>
+              <td>{formatSlope(memorySlope)}</td>
               <td>{last ? formatCount(last.x) : '–'}</td>
               <td>{last ? formatDuration(last.seconds) : '–'}</td>
               <td>{last ? formatBytes(last.peakBytes) : '–'}</td>

@@ -11,7 +11,7 @@ export function FailureNotice({ store, failure }: { readonly store: TrainStore; 
   return (
     <Notice>
       <p>
-        <strong>{backendLabels[backend]} stopped.</strong> {message}
+        <strong>{backendLabels[backend]} stopped:</strong> {message}
       </p>
       {resumeAt !== undefined && (
         <div class="actions">

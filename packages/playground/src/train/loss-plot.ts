@@ -50,12 +50,13 @@ const thinned = (points: readonly LossPoint[]): LossPoint[] => {
   return points.filter((_, i) => i % every === 0 || i === points.length - 1);
 };
 
-/** A moving mean that begins at the first point. */
+/** Their moving mean, over more points the more there are, and at the beginning over those that there are. */
 function smoothed(points: readonly LossPoint[]): LossPoint[] {
-  let mean = points[0]?.loss ?? 0;
+  const over = Math.min(20, Math.max(1, points.length / 15));
+  let mean = 0;
   return thinned(
-    points.map(({ step, loss }) => {
-      mean += (loss - mean) / 12;
+    points.map(({ step, loss }, i) => {
+      mean += (loss - mean) / Math.min(i + 1, over);
       return { step, loss: mean };
     }),
   );

@@ -56,8 +56,12 @@ export function RunView({ store, ready }: { readonly store: TrainStore; readonly
         planned={settings.steps}
       />
       <p class="note legend">
-        <span class="key line" /> loss of each step and its moving mean <span class="key dot" /> loss on text that is
-        never trained on
+        <span>
+          <i class="key line" /> loss of each step and its moving mean
+        </span>
+        <span>
+          <i class="key dot" /> loss on text that is never trained on
+        </span>
       </p>
       <dl class="facts">
         {facts.map(([name, value]) => (

@@ -39,6 +39,10 @@ export function formatDuration(seconds: number): string {
 export function formatCell(value: number): string {
   if (value === 0) return '0';
   const text = value.toFixed(2);
-  if (Number(text) === 0) return value.toExponential(0).replace('-', '−').replace('e−', 'e−').replace('e-', 'e−');
+  if (Number(text) === 0) return value.toExponential(0).replaceAll('-', '−');
   return text.replace('-', '−');
 }
+
+/** How far two results are apart: 2e−16, or 0 where they are the same. */
+export const formatDifference = (value: number): string =>
+  value === 0 ? '0' : value.toExponential(0).replace('e-', 'e−');

@@ -1,6 +1,7 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { NumberField } from '../ui/fields.tsx';
+import { formatDifference } from '../ui/format.ts';
 import { Equation } from './equation.tsx';
 import { exampleOf, limits, resize } from './example.ts';
 import { HeldTables } from './held.tsx';
@@ -45,7 +46,7 @@ export function Walk() {
       <header class="lead">
         <h2 id="walk-title">Walk through it</h2>
         <p>
-          Softmax attention writes down how much every token looks at every other: a table of n × n weights, kept for
+          Softmax attention writes down how much every token looks at every other: a table of n × n weights, kept for
           the gradient. Linear attention writes every token into one matrix S of fixed size, and each later token reads
           from it. The gradient goes the same way back, in a matrix of the same size.
         </p>
@@ -90,8 +91,8 @@ export function Walk() {
           <TokenNumbers example={example} />
           <p class="note" data-testid="walk-check">
             One full pass of the library over all tokens gives the same: outputs differ by at most{' '}
-            {current.difference.outputs.toExponential(0)}, gradients by {current.difference.gradients.toExponential(0)}.
-            The loss is {current.loss.toFixed(4)}.
+            {formatDifference(current.difference.outputs)}, gradients by{' '}
+            {formatDifference(current.difference.gradients)}. The loss is {current.loss.toFixed(4)}.
           </p>
         </>
       )}
