@@ -37,7 +37,7 @@ function elementwise(gpu: Gpu, fn: number, size: number, x?: Buffer, scale = 1, 
   return out;
 }
 
-export const fill = (gpu: Gpu, size: number, value: number): Buffer =>
+const fill = (gpu: Gpu, size: number, value: number): Buffer =>
   elementwise(gpu, fillFunction, size, undefined, 1, value);
 
 function strided(gpu: Gpu, x: Buffer, shape: Shape, strides: readonly number[]): Buffer {

@@ -105,20 +105,41 @@ fn statsStore(at: u32, v: vec2f) {}
   return total;
 }
 
+/** Wide tiles, which leave few statistics. */
+const statisticsTile = (gpu: Gpu): Tile => {
+  if (gpu.software) return small;
+  return bytesOf(large) <= gpu.device.limits.maxComputeWorkgroupStorageSize ? large : medium;
+};
+
+/** Bytes that `rowStatistics` of n columns takes for a row. */
+export const statisticsBytes = (gpu: Gpu, n: number): number => 8 * Math.ceil(n / statisticsTile(gpu).BN);
+
 /**
  * Of each row of C = op(A) op(B), tile by tile of its columns, the largest element and Σ exp(c - largest): [tiles, m, 2]. C itself is
  * never stored.
+ * @param start the first element of A.
  */
-export function rowStatistics(gpu: Gpu, a: Buffer, b: Buffer, size: Product): { stats: Buffer; tiles: number } {
+export function rowStatistics(
+  gpu: Gpu,
+  a: Buffer,
+  b: Buffer,
+  size: Product,
+  start: number,
+): { stats: Buffer; tiles: number } {
   const { m, n, k } = size;
-  const limit = gpu.device.limits.maxComputeWorkgroupStorageSize;
-  const tile = gpu.software ? small : bytesOf(large) <= limit && m > 64 ? large : medium;
+  const tile = statisticsTile(gpu);
   const tiles = Math.ceil(n / tile.BN);
   const out = gpu.take('matmul', 2 * tiles * m);
   const c = `@group(0) @binding(1) var<storage, read_write> c: array<vec2f>;
 fn statsStore(at: u32, v: vec2f) { c[at] = v; }
 `;
-  launch(gpu, tile, a, b, size, {}, plain, { out, c, used: 1, kPerSplit: Math.ceil(k / 16) * 16, stats: true });
+  launch(gpu, tile, a, b, size, { start: [start, 0] }, plain, {
+    out,
+    c,
+    used: 1,
+    kPerSplit: Math.ceil(k / 16) * 16,
+    stats: true,
+  });
   return { stats: out, tiles };
 }
 

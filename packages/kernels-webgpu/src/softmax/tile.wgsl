@@ -23,6 +23,7 @@ struct Params {
 const NT = TY * TX;
 const BM = TY * RI;
 const BN = TX * RJ;
+// Fours of columns of the output, and an invocation's columns of a panel of weights.
 const OW = TX * CV;
 const JP = 16u / TX;
 // A panel's rows of four vec4, one apart against bank conflicts.

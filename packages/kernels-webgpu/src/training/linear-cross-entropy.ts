@@ -1,11 +1,16 @@
 import type { KernelTable } from '@linattn/math';
 import { window } from '../core/kernels.ts';
-import { product, rowStatistics } from '../core/matmul.ts';
+import { product, rowStatistics, statisticsBytes } from '../core/matmul.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import mergeSource from './linear-cross-entropy.wgsl?raw';
 
 /** Knobs that benchmarks and tests turn: gradients of logits that are held at a time, in bytes. */
 export const crossEntropyTuning = { bytes: 256 * 2 ** 20 };
+
+const room = (gpu: Gpu): number => Math.min(crossEntropyTuning.bytes, gpu.device.limits.maxStorageBufferBindingSize);
+
+/** At most `count`, in whole tiles where it is more than one, and in fours for the sake of wide loads. */
+const whole = (count: number): number => Math.max(4, count - (count % (count > 128 ? 128 : 4)));
 
 /** dy (softmax(v) - onehot) of logits v, by row. */
 const gradientOfLogits = `@group(0) @binding(4) var<storage, read> targets: array<i32>;
@@ -26,16 +31,21 @@ export function linearCrossEntropyKernels(gpu: Gpu): KernelTable {
       const [rows, width] = x!.shape;
       const words = weight!.shape[0];
       const [bx, bw] = [x, weight].map(bufferOf);
-      const size = { m: rows, n: words, k: width, batch: 1, transposeA: false, transposeB: true };
-      const { stats, tiles } = rowStatistics(gpu, bx, bw, size);
       const [loss, logSum] = [gpu.take('linearCrossEntropy', rows), gpu.take('linearCrossEntropy', rows)];
-      gpu.run(
-        { name: 'linearCrossEntropy', source: mergeSource, constants: {} },
-        [loss, logSum, stats, bx, bw, bufferOf(targets)],
-        [rows, width, words, tiles],
-        gridOf(rows, 32),
-      );
-      gpu.give(stats);
+      // Rows whose statistics fit one buffer.
+      const most = whole(Math.floor(room(gpu) / statisticsBytes(gpu, words)));
+      for (let row = 0; row < rows; row += most) {
+        const m = Math.min(most, rows - row);
+        const size = { m, n: words, k: width, batch: 1, transposeA: false, transposeB: true };
+        const { stats, tiles } = rowStatistics(gpu, bx, bw, size, row * width);
+        gpu.run(
+          { name: 'linearCrossEntropy', source: mergeSource, constants: {} },
+          [loss, logSum, stats, bx, bw, bufferOf(targets)],
+          [m, width, words, tiles, row],
+          gridOf(m, 32),
+        );
+        gpu.give(stats);
+      }
       return [loss, logSum];
     },
 
@@ -43,9 +53,7 @@ export function linearCrossEntropyKernels(gpu: Gpu): KernelTable {
       const [rows, width] = x!.shape;
       const words = weight!.shape[0];
       const [bx, bw] = [x, weight].map(bufferOf);
-      const limit = Math.min(crossEntropyTuning.bytes, gpu.device.limits.maxStorageBufferBindingSize);
-      const fit = Math.floor(limit / 4 / rows);
-      const step = Math.min(words, Math.max(4, fit - (fit % (fit > 128 ? 128 : 4))));
+      const step = Math.min(words, whole(Math.floor(room(gpu) / 4 / rows)));
       const epilogue = {
         name: ' softmaxGradient',
         text: gradientOfLogits,
