@@ -6,7 +6,7 @@ import { webgpuBackend } from '@linattn/kernels-webgpu';
 import { failureOf, runConformance } from '@linattn/math/conformance';
 import type { TokenArray } from '@linattn/nn';
 import { openDawn } from 'bench-gpu/device.ts';
-import { checks } from '../../packages/kernels-webgpu/test/checks.ts';
+import { checks, largeChecks } from '../../packages/kernels-webgpu/test/checks.ts';
 import { type Measured, measure } from './measure.ts';
 import type { Attention } from './model.ts';
 import { benchSoftmax } from './softmax.ts';
@@ -88,7 +88,7 @@ await run('conformance', async () => {
   results.conformance = { cases: reports.length, failed: failed.length };
   for (const report of failed.slice(0, 30)) console.log(failureOf(report)?.slice(0, 300));
   console.log(`conformance: ${reports.length} cases, ${failed.length} failed`);
-  for (const [name, check] of Object.entries(checks)) {
+  for (const [name, check] of Object.entries({ ...checks, ...largeChecks })) {
     const error = await check(backend);
     console.log(`${error < 1e-5 ? 'ok' : 'FAILED'} ${name}: ${error.toExponential(1)}`);
     if (!(error < 1e-5)) process.exitCode = 1;
