@@ -30,7 +30,7 @@ const message = (error: unknown): string => (error instanceof Error ? error.mess
 async function probe<B extends Backend>(
   create: () => Promise<B>,
   detail: (backend: B) => string,
-  automatic = true,
+  automatic: (backend: B) => boolean = () => true,
 ): Promise<Availability> {
   try {
     const backend = await create();
@@ -39,7 +39,7 @@ async function probe<B extends Backend>(
       const product = matmul(tensor(backend, [1, 2, 3, 4], [2, 2]), tensor(backend, [5, 6, 7, 8], [2, 2]));
       const values = [...(await product.read())];
       if (values.join() === '19,22,43,50') {
-        return { ok: true, detail: `${backend.dtype}, ${detail(backend)}`, automatic };
+        return { ok: true, detail: `${backend.dtype}, ${detail(backend)}`, automatic: automatic(backend) };
       }
       return { ok: false, reason: `it computes wrongly: [1 2; 3 4] [5 6; 7 8] gave ${values.join(' ')}` };
     } finally {
@@ -61,7 +61,11 @@ function gpujs(mode: 'webgpu' | 'webasm' | 'cpu', summary: string): BackendEntry
       const report = (await availableModes()).find((found) => found.mode === mode);
       if (!report?.available) return { ok: false, reason: report?.detail ?? 'gpu.js does not know this mode' };
       const { detail, automatic } = report;
-      return await probe(create, () => detail, automatic);
+      return await probe(
+        create,
+        () => detail,
+        () => automatic,
+      );
     } catch (error) {
       return { ok: false, reason: message(error) };
     }
@@ -81,8 +85,26 @@ async function createWasm(options: BackendOptions = {}) {
   return createWasmBackend(options);
 }
 
+const webgpu: BackendEntry = {
+  name: 'webgpu',
+  summary: 'WebGPU, written for this: a GPU and the package webgpu',
+  available: () =>
+    probe(
+      createWebgpu,
+      ({ description }) => description,
+      ({ software }) => !software,
+    ),
+  create: createWebgpu,
+};
+
+async function createWebgpu() {
+  const { webgpuBackend } = await import('@linattn/kernels-webgpu');
+  return webgpuBackend();
+}
+
 /** In the order that `auto` tries them: the fastest first. A new backend is one more entry. */
 export const backends: readonly BackendEntry[] = [
+  webgpu,
   wasm,
   gpujs('webgpu', 'gpu.js: WebGPU'),
   gpujs('webasm', 'gpu.js: WebAssembly with SIMD'),

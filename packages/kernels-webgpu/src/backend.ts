@@ -25,6 +25,8 @@ export interface WebgpuBackend extends Backend {
   readonly device: GPUDevice;
   /** The adapter, in words. */
   readonly description: string;
+  /** The adapter computes on the CPU. */
+  readonly software: boolean;
   memory(): ReturnType<Backend['memory']> & { readonly peakBytes: number };
   /** Starts a new measurement of `memory().peakBytes`. */
   resetPeak(): void;
@@ -52,6 +54,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     dtype: 'float32',
     device,
     description,
+    software,
     limits: { maxElements: Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4) },
     kernels: {
       ...coreKernels(gpu),
