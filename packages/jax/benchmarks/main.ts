@@ -4,8 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '@linattn/tools-bench-cpu/machine.ts';
-import { interleave, numbers, type Subject } from '@linattn/tools-bench-cpu/measure.ts';
+import { numbers, type Subject } from '@linattn/tools-bench-cpu/measure.ts';
 import { offerThreads } from '@linattn/tools-bench-cpu/peers/worker-shim.ts';
+import { interleaveByProcessorTime } from '@linattn/tools-bench-cpu/processor-time.ts';
 import { table } from './table.ts';
 
 const { values: options } = parseArgs({
@@ -23,9 +24,9 @@ const peer = await import('@linattn/tools-bench-cpu/peers/jax.ts');
 const { linearAttentionVjp, ready } = await import('@linattn/jax');
 
 const [heads, width, chunk] = [8, 64, 64];
-const lengths = options.quick ? [256] : [512, 2048, 8192];
-const mostQuadratic = 2048;
-const rounds = options.quick ? { rounds: 2, budgetMs: 500 } : { rounds: 9, budgetMs: 8000 };
+const lengths = options.quick ? [256] : [256, 1024, 4096];
+const mostQuadratic = 1024;
+const rounds = options.quick ? { rounds: 2, budgetMs: 500 } : { rounds: 9, budgetMs: 1500 };
 
 interface Problem {
   readonly run: () => Promise<void>;
@@ -86,11 +87,11 @@ async function measure(tokens: number) {
     ...(tokens <= mostQuadratic ? { quadratic: quadratic(tokens, data) } : {}),
   };
   const subjects: Subject[] = Object.entries(problems).map(([name, { run }]) => ({ name, run }));
-  const times = await interleave(subjects, rounds);
+  const times = await interleaveByProcessorTime(subjects, rounds);
   for (const { dispose } of Object.values(problems)) dispose();
-  return times.map(({ subject, median, best, runs, failed }) => ({
+  return times.map(({ subject, median, best, runs }) => ({
     ...{ tokens, work: 'forward + backward', subject, median, best, runs },
-    ...{ ratio: median / times[0].median, failed },
+    ...{ ratio: median / times[0].median },
   }));
 }
 
@@ -99,6 +100,8 @@ const results = [];
 for (const tokens of lengths) results.push(...(await measure(tokens)));
 console.log(table(results));
 const machine = describeMachine();
-console.log(`${heads} heads of ${width}, one thread each; ${machine.processor}, Node ${machine.node}, jax-js 0.1.25`);
+console.log(
+  `${heads} heads of ${width}, one thread each, processor time; ${machine.processor}, Node ${machine.node}, jax-js 0.1.25`,
+);
 writeFileSync(options.out, `${JSON.stringify({ machine, jax: '0.1.25', heads, width, chunk, results }, null, 1)}\n`);
 await backend.dispose();
