@@ -13,7 +13,7 @@ export function temporaryFolder(): string {
 }
 
 /** Bytes of a text that repeats. */
-export function someText(): Text {
+function someText(): Text {
   const bytes = Buffer.from('a cat sat on the mat, and the cat was the hat. '.repeat(200));
   const tokens = Int32Array.from(bytes);
   return {

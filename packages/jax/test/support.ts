@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 export const oracle = float64Backend();
 
 /** Numbers of a small generator, exact in float32. */
-export function numbers(count: number, seed: number): Float32Array<ArrayBuffer> {
+function numbers(count: number, seed: number): Float32Array<ArrayBuffer> {
   let state = (seed * 2654435761 + 12345) >>> 0;
   return Float32Array.from({ length: count }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -9,7 +9,7 @@ const isSoftware = (name: string): boolean => /swiftshader|llvmpipe|lavapipe|bas
  * Finds out what works here, the fastest first, and tells each as soon as it is known. Runs in a worker: that is where backends
  * compute, and a worker may have less than its page. Never throws.
  */
-export async function detectBackends(tell: (report: BackendReport) => void): Promise<void> {
+async function detectBackends(tell: (report: BackendReport) => void): Promise<void> {
   const report = async (name: BackendName, find: () => Finding | Promise<Finding>) => {
     try {
       tell({ name, ...(await find()) });
