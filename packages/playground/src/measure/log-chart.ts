@@ -35,7 +35,7 @@ export function logChart(
   const shown = [...points, ...endings];
   const ticks = powersWithin(
     shown.map(({ y }) => y),
-    quantity === 'seconds' ? [10, 2] : [16, 4, 2],
+    quantity === 'seconds' ? [10, 4, 2] : [16, 4, 2],
   );
   const xs = [...new Set(shown.map(({ x }) => x))].sort((a, b) => a - b);
   const every = Math.ceil(xs.length / Math.max(2, Math.floor(width / 70)));
@@ -53,16 +53,16 @@ export function logChart(
       fontSize: '13px',
       overflow: 'visible',
     },
-    x: {
-      type: 'log',
-      base: 2,
-      label: plan.along === 'tokens' ? 'tokens N' : 'features D',
-      labelOffset: 42,
-      ticks: xs.filter((_, i) => i % every === 0),
-      tickFormat: (x: number) => formatCount(x),
-    },
-    y: { type: 'log', label: titles[quantity], ticks, tickFormat: format, grid: true },
+    x: { type: 'log', base: 2, axis: null },
+    y: { type: 'log', axis: null },
     marks: [
+      // Axes of their own: left to itself, a logarithmic one leaves out labels that it thinks too many.
+      Plot.gridY(ticks),
+      Plot.axisY(ticks, { tickFormat: format, label: titles[quantity] }),
+      Plot.axisX(
+        xs.filter((_, i) => i % every === 0),
+        { tickFormat: formatCount, label: plan.along === 'tokens' ? 'tokens N' : 'features D', labelOffset: 42 },
+      ),
       // The first method lies above the others.
       ...methodNames.toReversed().flatMap((method) => {
         const { colour, dash, symbol } = looks[method];

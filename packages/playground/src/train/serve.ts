@@ -122,6 +122,7 @@ async function start(name: BackendName, run: boolean, corpusName?: string): Prom
   ready(corpusName);
   running = run;
   tell({ type: 'running', running });
+  if (run) doing('taking the first step, which may have kernels to compile');
 }
 
 function ready(corpusName = ''): void {
