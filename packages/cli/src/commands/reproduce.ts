@@ -23,6 +23,7 @@ interface ReproduceOptions {
   readonly threads?: number;
   readonly memoryBudget?: number;
   readonly timeLimit?: number;
+  readonly clock?: 'wall' | 'processor';
   readonly data?: string;
   readonly tokenizer?: string;
   readonly files?: string;
@@ -55,6 +56,13 @@ export function reproduceCommand(): Command {
     .addOption(
       option('--time-limit <seconds>', 'figures 1 and 2: longer runs are left out, and said so', parse.positive),
     )
+    .addOption(
+      option(
+        '--clock <which>',
+        'figures 1 and 2: wall, or processor (time that CPU backends computed, on a busy machine)',
+        parse.oneOf('wall', 'processor'),
+      ),
+    )
     .option('--data <name|file>', 'figure-3: stories, tinystories, tinystories-train, or a text file')
     .option('--tokenizer <bytes|file>', 'figure-3: bytes, or a Hugging Face tokenizer.json')
     .option('--files <folder>', 'table-1: its data files, as the README of @linattn/experiments names them')
@@ -69,9 +77,9 @@ export function reproduceCommand(): Command {
 async function reproduce(name: string, options: ReproduceOptions, command: Command): Promise<void> {
   const { findExperiment, runExperiment } = await import('@linattn/experiments');
   const experiment = findExperiment(name);
-  const { scale, out, backend, threads, memoryBudget, timeLimit, seed, overwrite } = options;
+  const { scale, out, backend, threads, memoryBudget, timeLimit, clock, seed, overwrite } = options;
   const [data, tokenizer] = [options.data, options.tokenizer].map((file) => file && basename(file));
-  const overrides: Overrides = { memoryBudget, timeLimit, data, tokenizer, seed };
+  const overrides: Overrides = { memoryBudget, timeLimit, clock, data, tokenizer, seed };
   const terminal = new Terminal(process.stdout, { quiet: options.quiet });
   using interrupt = new Interrupt(() =>
     terminal.line(terminal.color.yellow('stopping after this measurement; Ctrl-C again to stop at once')),

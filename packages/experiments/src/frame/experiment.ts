@@ -69,6 +69,8 @@ export interface Overrides {
   readonly memoryBudget?: number;
   /** Seconds; a run foreseen to take longer is left out, and said so. */
   readonly timeLimit?: number;
+  /** What times are: by the wall's clock, or of processors (for CPU backends on a busy machine). */
+  readonly clock?: 'wall' | 'processor';
   /** A text, by name or file. */
   readonly data?: string;
   /** `bytes`, or a tokenizer.json. */

@@ -1,5 +1,5 @@
 import type { Settings } from '../frame/experiment.ts';
-import type { LayerShape } from './measure.ts';
+import type { Clock, LayerShape } from './measure.ts';
 
 export interface ScalingSettings extends Settings {
   readonly batch: number;
@@ -9,6 +9,7 @@ export interface ScalingSettings extends Settings {
   readonly headDims: readonly number[];
   readonly memoryBudget: number;
   readonly timeLimit: number;
+  readonly clock: Clock;
 }
 
 export const pointKey = (method: string, { tokens, headDim }: Pick<LayerShape, 'tokens' | 'headDim'>): string =>

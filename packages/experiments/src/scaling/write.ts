@@ -44,7 +44,7 @@ export async function writeScaling(
 }
 
 function describe(section: Section, settings: ScalingSettings, grows: Grows): void {
-  const { batch, heads, tokens, headDims, memoryBudget, timeLimit } = settings;
+  const { batch, heads, tokens, headDims, memoryBudget, timeLimit, clock } = settings;
   const fixed = grows === 'N' ? `D = ${headDims[0]}` : `N = ${formatInteger(tokens[0])}`;
   section.text(
     `One layer's causal attention, B = ${batch}, H = ${heads}, ${fixed}, f(x) = 1 + x on normalised q and k for the linear methods. ` +
@@ -56,7 +56,10 @@ function describe(section: Section, settings: ScalingSettings, grows: Grows): vo
   section.text(
     `Memory is what tensors hold at most (the backend's own count after every operation), inputs and gradients included; kernels' ` +
       `scratch is not in it. ✕ marks where ${formatBytes(memoryBudget)} do not suffice (\`--memory-budget\`); passes foreseen to take ` +
-      `over ${timeLimit} s are left out (\`--time-limit\`). Times are the best of up to seven runs after a first.`,
+      `over ${timeLimit} s are left out (\`--time-limit\`). Times are the best of up to seven runs after a first` +
+      (clock === 'processor'
+        ? ', in processor time (of all threads together, whatever else the machine did meanwhile).'
+        : ', by the clock on the wall.'),
   );
 }
 
@@ -207,16 +210,12 @@ function writeSlopes(section: Section, sizes: Sizes): void {
       holds ? 'agrees' : 'adds',
       `linattn's memory grows as ${grows}^${fixed(own.memory.slope, 3)} and its time as ${grows}^${fixed(own.both.slope, 2)} here; the paper ` +
         `says ${grows}^${memory} and ${grows}^${time}.` +
-        (holds ? '' : ` ${explain(own, grows)}`),
+        (holds
+          ? ''
+          : ` Time differs from its exponent by ${fixed(own.both.slope - time, 2)}, memory by ${fixed(own.memory.slope - memory, 3)}.`),
     );
   }
 }
-
-/** Why a time slope differs from the algorithm's: at these sizes smaller terms still count. */
-const explain = ({ both, method }: Slopes, grows: Grows): string =>
-  both!.slope < method.expected[grows].time
-    ? 'The time is below its exponent: terms of lower order (loads, normalisation, the blocks inside chunks) still count at these sizes.'
-    : 'The time is above its exponent: larger sizes leave the caches.';
 
 /** What the others take beside linattn, at the largest size that each of them reached. */
 function compare(section: Section, { grows, xs, outcome }: Sizes): void {
