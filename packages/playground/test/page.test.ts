@@ -51,6 +51,9 @@ async function visit({ width = 1280, height = 900, dark = false, prelude }: Visi
   return { page, errors };
 }
 
+/** Waits for it: the machine may be busy with other tests. */
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 45_000 });
+
 const numbersOf = async (table: Locator): Promise<number[]> =>
   (await table.locator('tbody td').allTextContents()).map((text) => Number(text.replace('−', '-').replace('e−', 'e-')));
 
@@ -114,7 +117,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
   test('walking through: the state adds up, the gradient passes given tokens untouched, words change the numbers', async () => {
     const { page, errors } = await visit();
     const words = page.locator('.step-words');
-    await expect.poll(() => words.textContent()).toContain('Forward: token 2');
+    await eventually(() => words.textContent()).toContain('Forward: token 2');
     const [before, added, after] = await Promise.all(
       ['S₁', 'φ\\(k₂\\) w₂ᵀ', 'S₂'].map((name) => numbersOf(matrix(page, name))),
     );
@@ -125,19 +128,19 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     });
 
     await page.getByLabel('Token 2, given').fill('lost');
-    await expect.poll(() => words.textContent()).toContain('“lost”');
-    await expect.poll(() => numbersOf(matrix(page, 'S₂'))).not.toEqual(after);
+    await eventually(() => words.textContent()).toContain('“lost”');
+    await eventually(() => numbersOf(matrix(page, 'S₂'))).not.toEqual(after);
 
     // By keyboard alone: from the button, to the end and back.
     await page.getByRole('button', { name: 'Next' }).focus();
     await page.keyboard.press('Enter');
-    await expect.poll(() => words.textContent()).toContain('Forward: token 3');
+    await eventually(() => words.textContent()).toContain('Forward: token 3');
     await page.keyboard.press('End');
-    await expect.poll(() => words.textContent()).toContain('Backward: token 1');
-    await expect.poll(() => page.locator('.untouched').textContent()).toContain('Untouched');
+    await eventually(() => words.textContent()).toContain('Backward: token 1');
+    await eventually(() => page.locator('.untouched').textContent()).toContain('Untouched');
     expect(await numbersOf(matrix(page, '∂L/∂S₁'))).toEqual(await numbersOf(matrix(page, '∂L/∂S₂')));
     for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowLeft');
-    await expect.poll(() => words.textContent()).toContain('Backward: token 4');
+    await eventually(() => words.textContent()).toContain('Backward: token 4');
     expect(await page.locator('.untouched').count()).toBe(0);
     expect(await numbersOf(matrix(page, '∂L/∂S₄'))).not.toEqual(await numbersOf(matrix(page, '∂L/∂S₅')));
     await shoot(page.locator('#walk'), 'walk-backward');
@@ -145,7 +148,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     // More tokens: the table grows, the state does not.
     await page.getByLabel('Generated tokens').fill('6');
     await page.getByLabel('Generated tokens').blur();
-    await expect.poll(() => page.locator('.method caption').first().textContent()).toContain('9 × 9');
+    await eventually(() => page.locator('.method caption').first().textContent()).toContain('9 × 9');
     expect(await numbersOf(page.locator('.equation table').last())).toHaveLength(9);
     expect(await page.getByTestId('walk-check').textContent()).toMatch(/at most (0|\de−1[4-9]),/);
     expect(errors).toEqual([]);
@@ -154,18 +157,18 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
   test('training: a model learns, writes with a state that does not grow, is saved, opened and trained further', async () => {
     const { page, errors } = await visit();
     const section = page.locator('#train');
-    await expect.poll(() => section.locator('.backend .hint').textContent()).toMatch(/WebAssembly \(\d+ thread/);
+    await eventually(() => section.locator('.backend .hint').textContent()).toMatch(/WebAssembly \(\d+ thread/);
     // The GPU is emulated here: it is passed over, and the page says why.
-    await expect.poll(() => section.locator('.backend .hint').textContent()).toMatch(/WebGPU: .*(emulated|no access)/);
+    await eventually(() => section.locator('.backend .hint').textContent()).toMatch(/WebGPU: .*(emulated|no access)/);
     await tinyRun(page);
     await section.getByRole('button', { name: 'Train', exact: true }).click();
-    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 30_000 }).toBe('40 of 40');
-    await expect.poll(() => section.getByRole('button', { name: 'Train further' }).count()).toBe(1);
+    await eventually(() => factOf(page, 'Step').textContent()).toBe('40 of 40');
+    await eventually(() => section.getByRole('button', { name: 'Train further' }).count()).toBe(1);
     expect(Number(await factOf(page, 'Loss on unseen').textContent())).toBeLessThan(3.2);
     expect(await section.locator('.chart').getAttribute('aria-label')).toMatch(
       /Step 40: [123]\.\d+ nats a byte, from 5/,
     );
-    await expect.poll(() => section.locator('.chart svg').count()).toBe(1);
+    await eventually(() => section.locator('.chart svg').count()).toBe(1);
     expect((await section.locator('.samples li p').first().textContent())!.length).toBeGreaterThan(40);
 
     // Writing: the state's size is the same at any token; keys and values would grow.
@@ -174,13 +177,13 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     const tokens = async () =>
       Number((await meter.locator('caption').textContent())?.match(/after ([\d,]+) tok/)?.[1].replace(',', ''));
     const held = (row: number) => meter.locator('.count').nth(row).textContent();
-    await expect.poll(tokens).toBeGreaterThan(20);
+    await eventually(tokens).toBeGreaterThan(20);
     const [state, cache] = [await held(0), await held(1)];
-    await expect.poll(tokens, { timeout: 20_000 }).toBeGreaterThan(300);
+    await eventually(tokens).toBeGreaterThan(300);
     expect(await held(0)).toBe(state);
     expect(await held(1)).not.toBe(cache);
     await section.getByRole('button', { name: 'Stop writing' }).click();
-    await expect.poll(() => section.getByRole('button', { name: 'Write', exact: true }).count()).toBe(1);
+    await eventually(() => section.getByRole('button', { name: 'Write', exact: true }).count()).toBe(1);
     expect(await section.locator('.text').textContent()).toMatch(/^Once upon a time.{200}/s);
     await shoot(section, 'train');
     await expectAccessible(page);
@@ -197,9 +200,9 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
       mimeType: 'application/octet-stream',
       buffer: await readFile(path),
     });
-    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 15_000 }).toBe('40 of 40');
+    await eventually(() => factOf(page, 'Step').textContent()).toBe('40 of 40');
     await section.getByRole('button', { name: 'Train further' }).click();
-    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 15_000 }).toMatch(/^4[2-9]|^[5-9]\d/);
+    await eventually(() => factOf(page, 'Step').textContent()).toMatch(/^4[2-9]|^[5-9]\d/);
     await section.getByRole('button', { name: 'Pause' }).click();
 
     // A file that is no model harms nothing.
@@ -208,7 +211,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
       mimeType: 'application/octet-stream',
       buffer: Buffer.from('not a model'),
     });
-    await expect.poll(() => section.getByRole('alert').textContent()).toContain('notes.safetensors');
+    await eventually(() => section.getByRole('alert').textContent()).toContain('notes.safetensors');
     expect(await section.locator('.run').count()).toBe(1);
     expect(errors).toEqual([]);
   });
@@ -227,9 +230,9 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     expect(await section.getByLabel('In place of dropout').locator('option').count()).toBe(3);
     await tinyRun(page, 30);
     await section.getByRole('button', { name: 'Train', exact: true }).click();
-    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 30_000 }).toBe('30 of 30');
+    await eventually(() => factOf(page, 'Step').textContent()).toBe('30 of 30');
     expect(await section.locator('.run > .note').first().textContent()).toContain('tide.txt');
-    await expect.poll(() => section.locator('.chart svg').count()).toBe(1);
+    await eventually(() => section.locator('.chart svg').count()).toBe(1);
     await expectNoOverflow(page);
     await expectAccessible(page);
     await shoot(page.locator('body'), 'phone-dark');
@@ -256,9 +259,9 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     });
     await section.getByRole('button', { name: 'Measure' }).click();
     const row = (method: string) => section.locator('.slopes tbody tr').filter({ hasText: method });
-    await expect.poll(() => row('Softmax, full').textContent(), { timeout: 45_000 }).toContain('× out of memory');
+    await eventually(() => row('Softmax, full').textContent()).toContain('× out of memory');
     await section.getByRole('button', { name: 'Cancel' }).click();
-    await expect.poll(() => section.getByRole('button', { name: 'Measure' }).count()).toBe(1);
+    await eventually(() => section.getByRole('button', { name: 'Measure' }).count()).toBe(1);
     const gaps = await page.evaluate(() => (window as unknown as { gaps: { longest: number } }).gaps);
     expect(gaps.longest).toBeLessThan(500);
 
@@ -266,7 +269,7 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     const memorySlope = async (method: string) => Number(await row(method).locator('td').nth(1).textContent());
     expect(await memorySlope('Softmax, full')).toBeGreaterThan(1.7);
     expect(Math.abs((await memorySlope('Linear attention')) - 1)).toBeLessThan(0.1);
-    await expect.poll(() => section.locator('.chart svg').count()).toBe(2);
+    await eventually(() => section.locator('.chart svg').count()).toBe(2);
     await shoot(section, 'measure');
     await expectAccessible(page);
 
@@ -292,9 +295,9 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
       },
     });
     const section = page.locator('#train');
-    await expect
-      .poll(() => section.locator('.backend .hint').textContent())
-      .toMatch(/^WebAssembly .*WebGPU: the browser gives no access to a GPU/);
+    await eventually(() => section.locator('.backend .hint').textContent()).toMatch(
+      /^WebAssembly .*WebGPU: the browser gives no access to a GPU/,
+    );
     expect(await section.locator('option[value=webgpu]').isDisabled()).toBe(true);
     expect(errors).toEqual([]);
   });
@@ -314,14 +317,14 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     });
     const section = page.locator('#train');
     await tinyRun(page, 20);
-    await expect.poll(() => section.locator('option[value=webgpu]').isDisabled()).toBe(false);
+    await eventually(() => section.locator('option[value=webgpu]').isDisabled()).toBe(false);
     await section.getByLabel('Computed by').selectOption('webgpu');
     await section.getByRole('button', { name: 'Train', exact: true }).click();
     const alert = section.getByRole('alert');
-    await expect.poll(() => alert.textContent(), { timeout: 30_000 }).toMatch(/WebGPU stopped.*lost/s);
+    await eventually(() => alert.textContent()).toMatch(/WebGPU stopped.*lost/s);
     await shoot(section, 'device-lost');
     await alert.getByRole('button', { name: 'Go on with WebAssembly, from the beginning' }).click();
-    await expect.poll(() => factOf(page, 'Step').textContent(), { timeout: 30_000 }).toBe('20 of 20');
+    await eventually(() => factOf(page, 'Step').textContent()).toBe('20 of 20');
     expect(await section.getByRole('alert').count()).toBe(0);
   });
 });

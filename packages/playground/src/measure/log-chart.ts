@@ -33,7 +33,7 @@ export function logChart(
 ): SVGSVGElement | HTMLElement {
   const format = quantity === 'seconds' ? formatDuration : formatBytes;
   const shown = [...points, ...endings];
-  const ticks = powersWithin(
+  const { base, ticks } = powersWithin(
     shown.map(({ y }) => y),
     quantity === 'seconds' ? [10, 4, 2] : [16, 4, 2],
   );
@@ -54,9 +54,9 @@ export function logChart(
       overflow: 'visible',
     },
     x: { type: 'log', base: 2, axis: null },
-    y: { type: 'log', axis: null },
+    // A logarithmic axis labels the powers of its base only.
+    y: { type: 'log', base, axis: null },
     marks: [
-      // Axes of their own: left to itself, a logarithmic one leaves out labels that it thinks too many.
       Plot.gridY(ticks),
       Plot.axisY(ticks, { tickFormat: format, label: titles[quantity] }),
       Plot.axisX(
@@ -88,15 +88,15 @@ export function logChart(
 }
 
 /** Powers of the coarsest base that has at least three of them between the values: few, round labels. */
-function powersWithin(values: readonly number[], bases: readonly number[]): number[] {
+function powersWithin(values: readonly number[], bases: readonly number[]): { base: number; ticks: number[] } {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  let found: number[] = [];
+  let found = { base: bases[0], ticks: [] as number[] };
   for (const base of bases) {
     const log = (x: number) => Math.log(x) / Math.log(base);
     const first = Math.ceil(log(least) - 1e-9);
     const count = Math.max(0, Math.floor(log(most) + 1e-9) - first + 1);
-    found = Array.from({ length: count }, (_, i) => base ** (first + i));
-    if (found.length >= 3) break;
+    found = { base, ticks: Array.from({ length: count }, (_, i) => base ** (first + i)) };
+    if (count >= 3) break;
   }
   return found;
 }
