@@ -94,9 +94,11 @@ export interface LinesOptions {
 /** Lines with dots. */
 export function drawLines(options: LinesOptions): Promise<string> {
   const { title, unit, series, points, failures = [], x, y, reference, dashed = [], dots = true } = options;
-  const drawn = points.filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
+  const drawn = points.filter((point) => fits(point.x, x) && fits(point.y, y));
   const widths = [...drawn.map((point) => point.x), ...failures.map((failure) => failure.x)];
   const heights = [...drawn.map((point) => point.y), ...(reference ? [reference.y] : []), ...(y.domain ?? [])];
+  // A figure of no point at all still has its axes.
+  for (const extents of [widths, heights]) if (extents.length === 0) extents.push(1);
   return draw({
     title,
     unit,
@@ -156,6 +158,10 @@ export function logTicks(values: readonly number[]): number[] {
     .flatMap((decade) => steps.map((step) => Number(`${step}e${decade}`)))
     .filter((tick) => tick >= 0.8 * 10 ** low && tick <= 1.25 * 10 ** high);
 }
+
+/** A logarithmic axis has no place for 0: an error of 0, say, where the reference is compared with itself. */
+const fits = (value: number, { type }: Partial<Axis>): boolean =>
+  Number.isFinite(value) && (type !== 'log' || value > 0);
 
 type Extents = readonly number[];
 
