@@ -65,7 +65,7 @@ function writeDenominators(section: Section, { tokens, headDims }: NumericsSetti
     'adds',
     `Without normalisation ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} of the rows have g ≤ 0: their output is no ` +
       `average of values, and near zeros of g the gradient loses its digits (errors up to ${scientific(worst(raw))}). With it g_i / i is ` +
-      `at least ${significant(Math.min(...normalised.map(({ minMean }) => minMean)))}, and errors stay under ${scientific(worst(normalised))}. ` +
+      `at least ${significant(Math.min(...normalised.map(({ minMean }) => minMean)))}, and errors are at most ${scientific(worst(normalised))}. ` +
       'Normalisation is no refinement: f = 1 + x needs it.',
   );
 }
@@ -97,7 +97,7 @@ async function writeLengths(section: Section, { lengths, headDim }: NumericsSett
   );
   section.finding(
     'adds',
-    `The largest error up to N = ${formatInteger(lengths.at(-1)!)} is ${scientific(worst)}: ` +
+    `The largest error of a whole tensor up to N = ${formatInteger(lengths.at(-1)!)} is ${scientific(worst)}: ` +
       (worst <= 1e-5
         ? 'within 1e−5, the tolerance that every backend is held to at short lengths.'
         : 'over 1e−5, the tolerance that every backend is held to at short lengths.'),
