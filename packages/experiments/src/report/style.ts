@@ -13,7 +13,8 @@ nav ol { padding-left: 20px; margin: 20px 0 0; }
 nav span { color: var(--soft); font-size: 13px; margin-left: 6px; }
 section { border-top: 1px solid var(--line); margin-top: 56px; padding-top: 40px; }
 .imprint { color: var(--soft); font-size: 13.5px; line-height: 1.55; margin: 0 0 24px; max-width: none; }
-code { font: 0.92em/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--tint); border: 1px solid var(--line); border-radius: 4px; padding: 0.08em 0.35em; overflow-wrap: anywhere; }
+code { font: 0.92em/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--tint); border: 1px solid var(--line); border-radius: 4px; padding: 0.08em 0.35em; white-space: nowrap; }
+.imprint code { white-space: normal; overflow-wrap: anywhere; }
 figure { margin: 28px 0; }
 figure svg { display: block; width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: 14px; margin-top: 6px; max-width: 74ch; }
