@@ -32,6 +32,7 @@ const node = {
     include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts', 'tests/*/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/*.browser.test.ts'],
     globalSetup: ['./tools/test-report/prepare.ts'],
+    setupFiles: ['./tools/test-report/quiet-console.ts'],
   },
 };
 
@@ -45,6 +46,7 @@ const browser = {
     name: 'browser',
     include: ['packages/*/test/**/*.browser.test.ts', 'tests/browser/**/*.browser.test.ts'],
     globalSetup: ['./tools/test-report/prepare.ts'],
+    setupFiles: ['./tools/test-report/quiet-console.ts'],
     browser: {
       enabled: true,
       headless: true,
