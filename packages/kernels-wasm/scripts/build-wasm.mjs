@@ -6,6 +6,8 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+// The compiler looks for sources from where it is started.
+process.chdir(root);
 const generated = join(root, 'src/generated');
 const stampFile = join(generated, 'stamp');
 const builds = [
