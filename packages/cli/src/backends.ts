@@ -102,10 +102,11 @@ async function createWebgpu() {
   return webgpuBackend();
 }
 
-/** In the order that `auto` tries them: the fastest first. A new backend is one more entry. */
+/** In the order that `auto` tries them. A new backend is one more entry. */
 export const backends: readonly BackendEntry[] = [
-  webgpu,
+  // Before WebGPU: asking Dawn for a GPU where there is none writes warnings to the terminal that nobody can catch.
   wasm,
+  webgpu,
   gpujs('webgpu', 'gpu.js: WebGPU'),
   gpujs('webasm', 'gpu.js: WebAssembly with SIMD'),
   gpujs('cpu', 'gpu.js: plain JavaScript'),
