@@ -1,4 +1,4 @@
-// The floors of ARCHITECTURE.md, held by a tool: `pnpm dependencies`.
+// The floors of ARCHITECTURE.md, held by a tool: `pnpm check:floors`.
 
 /** What the sources of each package may import of the others. */
 const below = {

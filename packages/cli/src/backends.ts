@@ -19,6 +19,8 @@ export interface BackendOptions {
 export interface BackendEntry {
   readonly name: string;
   readonly summary: string;
+  /** The command line's usual model would hardly begin to learn on it in the usual time. */
+  readonly slow?: true;
   /** Finds out whether it works on this machine; must not throw. */
   available(): Promise<Availability>;
   create(options?: BackendOptions): Promise<Backend>;
@@ -50,7 +52,7 @@ async function probe<B extends Backend>(
   }
 }
 
-function gpujs(mode: 'webgpu' | 'webasm' | 'cpu', summary: string): BackendEntry {
+function gpujs(mode: 'webgpu' | 'webasm' | 'cpu', summary: string, slow?: true): BackendEntry {
   const create = async () => {
     const { createGpujsBackend } = await import('@linattn/kernels-gpujs');
     return createGpujsBackend({ mode });
@@ -70,7 +72,7 @@ function gpujs(mode: 'webgpu' | 'webasm' | 'cpu', summary: string): BackendEntry
       return { ok: false, reason: message(error) };
     }
   };
-  return { name: `gpujs-${mode}`, summary, available, create };
+  return { name: `gpujs-${mode}`, summary, slow, available, create };
 }
 
 const wasm: BackendEntry = {
@@ -108,11 +110,12 @@ export const backends: readonly BackendEntry[] = [
   wasm,
   webgpu,
   gpujs('webgpu', 'gpu.js: WebGPU'),
-  gpujs('webasm', 'gpu.js: WebAssembly with SIMD'),
-  gpujs('cpu', 'gpu.js: plain JavaScript'),
+  gpujs('webasm', 'gpu.js: WebAssembly with SIMD', true),
+  gpujs('cpu', 'gpu.js: plain JavaScript', true),
   {
     name: 'float64',
     summary: 'the reference in plain JavaScript: exact, slow',
+    slow: true,
     available: async () => ({ ok: true, detail: 'float64, one thread', automatic: true }),
     create: async () => (await import('@linattn/math/float64')).float64Backend(),
   },

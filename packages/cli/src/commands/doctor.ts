@@ -1,6 +1,7 @@
-import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from 'node:os';
+import { arch, freemem, platform, release } from 'node:os';
 import { Command } from 'commander';
 import { backends } from '../backends.ts';
+import { describeMachine } from '../machine.ts';
 import { formatBytes } from '../terminal/format.ts';
 import { table } from '../terminal/table.ts';
 import { Terminal } from '../terminal/terminal.ts';
@@ -18,11 +19,8 @@ export function doctorCommand(): Command {
 async function doctor(json: boolean): Promise<void> {
   const machine = {
     linattn: version,
-    node: process.version,
     system: `${platform()} ${release()} ${arch()}`,
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memory: totalmem(),
+    ...describeMachine(),
     freeMemory: freemem(),
   };
   const terminal = new Terminal();

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { resolveConfig } from '@linattn/nn';
 import { type Command, Option } from 'commander';
-import { backendNames } from '../backends.ts';
+import { backendNames, backends } from '../backends.ts';
 import { isTinyStories } from '../data/tinystories.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import * as parse from '../options.ts';
@@ -55,8 +55,8 @@ const defaultMinutes = 2.5;
 /** What may be said again when a run is resumed; all else is the run's own. */
 export const freeOnResume = new Set(['backend', 'threads', 'resume', 'prompt', 'storyTokens', 'quiet', 'saveEvery']);
 
-/** Backends on which the usual model would hardly begin to learn in the usual time, and what they train instead. */
-const slowBackends: readonly string[] = ['gpujs-webasm', 'gpujs-cpu', 'float64'];
+/** What slow backends train instead of the usual model. */
+const slowBackends = backends.filter(({ slow }) => slow).map(({ name }) => name);
 const smaller = {
   flags: '--layers 2 --kernel 1,1 --seq-len 256',
   options: { layers: 2, kernel: [1, 1, 0], seqLen: 256 },
@@ -65,12 +65,8 @@ const smaller = {
 /** The options, with smaller defaults where a slow backend is asked for by name. */
 export function fitToBackend(options: TrainOptions, command: Command): TrainOptions {
   if (!slowBackends.includes(options.backend)) return options;
-  const given = Object.keys(smaller.options).filter((name) => command.getOptionValueSource(name) === 'cli');
-  return {
-    ...options,
-    ...smaller.options,
-    ...Object.fromEntries(Object.entries(options).filter(([name]) => given.includes(name))),
-  };
+  const untold = Object.entries(smaller.options).filter(([name]) => command.getOptionValueSource(name) !== 'cli');
+  return { ...options, ...Object.fromEntries(untold) };
 }
 
 function option<T>(

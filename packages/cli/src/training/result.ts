@@ -1,5 +1,5 @@
-import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Backend } from '@linattn/math';
+import { describeMachine } from '../machine.ts';
 import type { RecallScore } from '../stories/recall.ts';
 import type { Corpus } from './corpus.ts';
 import { type CurvePoint, thin } from './curve.ts';
@@ -52,14 +52,10 @@ export interface RunResultInput {
 export function describeRunResult(input: RunResultInput): RunResult {
   const { settings, corpus, backend, log, parameters, steps, seconds, validationLoss, recall } = input;
   const { batchSize, seqLen, learningRate, seed } = settings;
+  const { processor, cores, memory, node } = describeMachine();
   return {
     date: new Date().toISOString(),
-    machine: {
-      processor: cpus()[0]?.model ?? 'unknown',
-      processors: availableParallelism(),
-      memoryGiB: Math.round(totalmem() / 2 ** 30),
-      node: process.version,
-    },
+    machine: { processor, processors: cores, memoryGiB: Math.round(memory / 2 ** 30), node },
     backend: backend.name,
     text: corpus.description,
     model: { ...settings.model, parameters },
