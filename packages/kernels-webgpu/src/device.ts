@@ -43,16 +43,7 @@ export async function openDevice(options: OpenOptions): Promise<OpenDevice> {
     const { device } = options;
     return { device, ...describe(device.adapterInfo), close: () => {} };
   }
-  const { gpu, release } = await findGpu(options.dawnFlags ?? []);
-  try {
-    return await openOn(gpu, release, options);
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-async function openOn(gpu: GPU, release: () => void, options: OpenOptions): Promise<OpenDevice> {
+  let gpu: GPU | undefined = await findGpu(options.dawnFlags ?? []);
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
   if (!adapter) {
     throw new DeviceError(
@@ -67,7 +58,8 @@ async function openOn(gpu: GPU, release: () => void, options: OpenOptions): Prom
   });
   const close = () => {
     device.destroy();
-    release();
+    // Dawn's instance keeps a Node process alive for as long as it is reachable.
+    gpu = undefined;
   };
   return { device, ...describe(adapter.info), close };
 }
@@ -77,21 +69,15 @@ function describe(info: GPUAdapterInfo): { readonly description: string; readonl
   return { description: words, software: info.isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(words) };
 }
 
-interface Found {
-  readonly gpu: GPU;
-  /** It is not used any more. */
-  release(): void;
-}
-
 /**
- * Dawn's instances by their flags. Backends share one, and one that is not collected yet is taken again: Dawn sometimes hangs or aborts
- * when an instance is freed while another works. Unused ones are held weakly, since a Node process lives for as long as one is reachable.
+ * Dawn's instances by their flags, held by the devices that are open on them. All share one, and one that is not collected yet is taken
+ * again: Dawn sometimes hangs or aborts when an instance is freed while another works.
  */
-const instances = new Map<string, { used?: GPU; unused?: WeakRef<GPU>; users: number }>();
+const instances = new Map<string, WeakRef<GPU>>();
 
-async function findGpu(dawnFlags: readonly string[]): Promise<Found> {
+async function findGpu(dawnFlags: readonly string[]): Promise<GPU> {
   const own = (globalThis.navigator as Navigator | undefined)?.gpu;
-  if (own) return { gpu: own, release: () => {} };
+  if (own) return own;
   const inNode = typeof process !== 'undefined' && Boolean(process.versions?.node);
   if (!inNode) throw new DeviceError('this browser has no WebGPU (navigator.gpu is missing)');
   const dawn = await loadDawn();
@@ -99,19 +85,9 @@ async function findGpu(dawnFlags: readonly string[]): Promise<Found> {
     if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
   const key = dawnFlags.join(' ');
-  const instance = instances.get(key) ?? { users: 0 };
-  instances.set(key, instance);
-  const gpu = instance.used ?? instance.unused?.deref() ?? dawn.create([...dawnFlags]);
-  instance.used = gpu;
-  instance.unused = new WeakRef(gpu);
-  instance.users++;
-  let released = false;
-  const release = () => {
-    if (released) return;
-    released = true;
-    if (--instance.users === 0) instance.used = undefined;
-  };
-  return { gpu, release };
+  const gpu = instances.get(key)?.deref() ?? dawn.create([...dawnFlags]);
+  instances.set(key, new WeakRef(gpu));
+  return gpu;
 }
 
 interface Dawn {
