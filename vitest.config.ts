@@ -1,28 +1,13 @@
-import { existsSync } from 'node:fs';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
+import { hasChromium, launchOptions } from './tools/test-report/chromium.ts';
 
 // Tests and type checks read the packages' sources, never dist.
 const resolve = { conditions: ['@linattn/source'] };
 
-const chromium = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
-const hasChromium = existsSync(chromium);
-if (!hasChromium) console.warn(`No Chromium at ${chromium}: browser tests are skipped (set CHROMIUM_BIN).`);
-
-// SwiftShader: a software GPU that every machine has. It proves correctness, never speed.
-const launchOptions = {
-  executablePath: chromium,
-  args: [
-    '--no-sandbox',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--enable-unsafe-webgpu',
-    '--use-webgpu-adapter=swiftshader',
-  ],
-};
+if (!hasChromium) {
+  console.warn(`No Chromium at ${launchOptions.executablePath}: browser tests are skipped (set CHROMIUM_BIN).`);
+}
 
 const node = {
   extends: true as const,

@@ -1,20 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { naive, ndarray } from '@linattn/math/attention';
 import { type Browser, chromium } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, launchOptions } from '../../tools/test-report/chromium.ts';
 import { bundlers, filesOf } from './bundlers.ts';
 import { Project } from './project.ts';
 import { serve } from './serve.ts';
 import { pack } from './workspace.ts';
-
-const executablePath = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
-const hasChromium = existsSync(executablePath);
-const launch = {
-  executablePath,
-  args: ['--no-sandbox', '--disable-quic', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
-};
 
 const shape = [1, 70, 2, 8];
 const count = 70 * 2 * 8;
@@ -68,7 +62,7 @@ const projects: Project[] = [];
 
 beforeAll(async () => {
   tarballs = await pack(['@linattn/math', '@linattn/kernels-wasm', '@linattn/kernels-webgpu'], shelf);
-  if (hasChromium) browser = await chromium.launch(launch);
+  if (hasChromium) browser = await chromium.launch(launchOptions);
 }, 120_000);
 
 afterAll(async () => {
@@ -123,7 +117,7 @@ describe.each(['vite', 'esbuild', 'webpack'] as const)('a page built by %s', (bu
     const holders = filesOf(out).filter((path) => path.endsWith('.js') && text(out, path).includes(magic));
     expect(holders).toHaveLength(2);
     expect(holders).not.toContain('main.js');
-    if (!browser) return skip(`no Chromium at ${executablePath}`);
+    if (!browser) return skip(`no Chromium at ${launchOptions.executablePath}`);
     for (const isolated of [true, false]) {
       const { answer, requests } = await open(out, isolated);
       check(answer);
@@ -141,7 +135,7 @@ describe.each(['vite', 'esbuild', 'webpack'] as const)('a page built by %s', (bu
     const modules = filesOf(out).filter((path) => path.endsWith('.wasm'));
     expect(modules).toHaveLength(2);
     for (const path of modules) expect(readFileSync(join(out, path)).subarray(1, 4).toString()).toBe('asm');
-    if (!browser) return skip(`no Chromium at ${executablePath}`);
+    if (!browser) return skip(`no Chromium at ${launchOptions.executablePath}`);
     const { answer, requests } = await open(out, false);
     check(answer);
     expect(requests.filter((path) => path.endsWith('.wasm'))).toHaveLength(1);
@@ -150,7 +144,7 @@ describe.each(['vite', 'esbuild', 'webpack'] as const)('a page built by %s', (bu
   it('builds with WebGPU without the package that Node needs for it', async ({ skip }) => {
     const imports = `import { webgpuBackend } from '@linattn/kernels-webgpu';`;
     const out = await build(await projectWith('@linattn/kernels-webgpu', page(imports, 'webgpuBackend()')));
-    if (!browser) return skip(`no Chromium at ${executablePath}`);
+    if (!browser) return skip(`no Chromium at ${launchOptions.executablePath}`);
     // Its kernels compile for seconds on a software adapter: once is enough.
     if (bundler === 'esbuild') check((await open(out, false)).answer);
   });

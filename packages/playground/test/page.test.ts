@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,10 +6,10 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright';
 import { build, type PreviewServer, preview } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, launchOptions } from '../../../tools/test-report/chromium.ts';
 
 // The page as a person uses it, in Chromium, built from the sources as they are.
 
-const executablePath = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 const root = join(import.meta.dirname, '..');
 const screenshots = join(import.meta.dirname, '__screenshots__');
 const outDir = mkdtempSync(join(tmpdir(), 'linattn-playground-'));
@@ -83,25 +83,13 @@ async function tinyRun(page: Page, steps = 40): Promise<void> {
 
 const factOf = (page: Page, name: string) => page.locator('#train .facts div').filter({ hasText: name }).locator('dd');
 
-describe.skipIf(!existsSync(executablePath))('the page', () => {
+describe.skipIf(!hasChromium)('the page', () => {
   beforeAll(async () => {
     mkdirSync(screenshots, { recursive: true });
     await build({ root, logLevel: 'error', build: { outDir, emptyOutDir: true } });
     server = await preview({ root, logLevel: 'error', build: { outDir }, preview: { port: 0, host: '127.0.0.1' } });
     address = server.resolvedUrls!.local[0];
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        '--no-sandbox',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        '--enable-unsafe-webgpu',
-        '--use-webgpu-adapter=swiftshader',
-      ],
-    });
+    browser = await chromium.launch(launchOptions);
   }, 60_000);
 
   afterEach(async () => {
