@@ -27,11 +27,12 @@ static int mostThreads = 1;
 static pthread_barrier_t together;
 static double fused, apart;
 
+// KEEP hides each sum from the compiler, which would find them equal and keep one.
 static float fuse(void) {
   __m128 x = _mm_set1_ps(0.999f), y = _mm_set1_ps(0.001f);
   EACH(SET)
   for (long k = 0; k < turns; k++) {
-    EACH(FUSED) KEEP(x) KEEP(y)
+    EACH(FUSED) KEEP(x) KEEP(y) EACH(KEEP)
   }
   float sum = 0;
   EACH(SUM)
