@@ -12,13 +12,24 @@ export function loadOutputGradients(n: i32, rows: i32, size: i32, args: usize): 
     const oi = o + <usize>i * strideE;
     const di = dO + <usize>i * strideE;
     const to = at(XE, i * E);
-    let s = zero();
-    for (let j = 0; j < E; j += 4) {
-      const left = valueWidth - j;
-      const x = v128.and(f32x4.mul(loadFirst(at(di, j), left), inverse), firstLanes(left));
-      v128.store(at(to, j), x);
-      s = madd(x, loadFirst(at(oi, j), left), s);
+    let even = zero();
+    let odd = even;
+    let j = 0;
+    for (; j + 8 <= valueWidth; j += 8) {
+      const x0 = f32x4.mul(v128.load(at(di, j)), inverse);
+      const x1 = f32x4.mul(v128.load(at(di, j), 16), inverse);
+      v128.store(at(to, j), x0);
+      v128.store(at(to, j), x1, 16);
+      even = madd(x0, v128.load(at(oi, j)), even);
+      odd = madd(x1, v128.load(at(oi, j), 16), odd);
     }
+    for (; j < E; j += 4) {
+      const left = valueWidth - j;
+      const x = f32x4.mul(loadFirst(at(di, j), left), inverse);
+      v128.store(at(to, j), v128.and(x, firstLanes(left)));
+      even = madd(x, loadFirst(at(oi, j), left), even);
+    }
+    const s = f32x4.add(even, odd);
     store<f32>(at(row, i), sumLanes(s));
   }
   fillZero(at(XE, rows * E), (size - rows) * E);

@@ -76,9 +76,16 @@ export function loadRows(
     let factor = scale;
     if (radius > 0) factor *= radius / sqrt<f32>(max(squaredNorm(from, width), TINY));
     const factors = f32x4.splat(factor);
-    const whole = width & ~3;
-    for (let d = 0; d < whole; d += 4) v128.store(at(to, d), f32x4.mul(factors, v128.load(at(from, d))));
-    for (let d = whole; d < padded; d += 4) {
+    let d = 0;
+    for (; d + 16 <= width; d += 16) {
+      const x = at(from, d);
+      const y = at(to, d);
+      v128.store(y, f32x4.mul(factors, v128.load(x)));
+      v128.store(y, f32x4.mul(factors, v128.load(x, 16)), 16);
+      v128.store(y, f32x4.mul(factors, v128.load(x, 32)), 32);
+      v128.store(y, f32x4.mul(factors, v128.load(x, 48)), 48);
+    }
+    for (; d < padded; d += 4) {
       v128.store(at(to, d), v128.and(f32x4.mul(factors, v128.load(at(from, d))), firstLanes(width - d)));
     }
   }
@@ -90,7 +97,16 @@ export function storeRows(source: usize, padded: i32, rows: i32, width: i32, tar
   for (let i = 0; i < rows; i++) {
     const from = at(source, i * padded);
     const to = target + <usize>i * stride;
-    for (let d = 0; d < width; d += 4) storeFirst(at(to, d), v128.load(at(from, d)), width - d);
+    let d = 0;
+    for (; d + 16 <= width; d += 16) {
+      const x = at(from, d);
+      const y = at(to, d);
+      v128.store(y, v128.load(x));
+      v128.store(y, v128.load(x, 16), 16);
+      v128.store(y, v128.load(x, 32), 32);
+      v128.store(y, v128.load(x, 48), 48);
+    }
+    for (; d < width; d += 4) storeFirst(at(to, d), v128.load(at(from, d)), width - d);
   }
 }
 

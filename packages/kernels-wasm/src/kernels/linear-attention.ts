@@ -4,7 +4,7 @@ import { reduceMiddle } from './reduce.ts';
 import type { KernelsOf } from './table.ts';
 
 const masks: Readonly<Record<Mask, number>> = { causal: 0, bidirectional: 1, prefix: 2 };
-const chunk = 32;
+const chunk = 16;
 const up8 = (x: number): number => Math.ceil(x / 8) * 8;
 
 interface Sizes {
