@@ -24,10 +24,13 @@ export const median = (values: readonly number[]): number => {
     : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
 };
 
-async function timeOf(run: Subject['run']): Promise<number> {
+/** A turn of short work is so long at least: a single run after somebody else's turn mostly measures cold caches. */
+const turnMs = 15;
+
+async function timeOf(run: Subject['run'], times = 1): Promise<number> {
   const start = performance.now();
-  await run();
-  return performance.now() - start;
+  for (let i = 0; i < times; i++) await run();
+  return (performance.now() - start) / times;
 }
 
 /**
@@ -39,21 +42,22 @@ export async function interleave(
   { rounds, budgetMs }: { readonly rounds: number; readonly budgetMs: number },
 ): Promise<Timing[]> {
   const entries = await Promise.all(
-    subjects.map(async (subject) => ({ subject, first: 0, times: [] as number[], failed: '' })),
+    subjects.map(async (subject) => ({ subject, first: 0, repeats: 1, times: [] as number[], failed: '' })),
   );
   for (const entry of entries) {
     try {
       entry.first = await timeOf(entry.subject.run);
+      if (entry.first < 1000) entry.repeats = Math.max(1, Math.round(turnMs / (await timeOf(entry.subject.run))));
     } catch (error) {
       entry.failed = error instanceof Error ? error.message : String(error);
     }
   }
   for (let round = 0; round < rounds; round++) {
     for (const entry of entries) {
-      const spent = entry.times.reduce((sum, time) => sum + time, 0);
-      if (entry.failed || (round > 0 && spent + entry.times[0] > budgetMs)) continue;
+      const spent = entry.repeats * entry.times.reduce((sum, time) => sum + time, 0);
+      if (entry.failed || (round > 0 && spent + entry.repeats * entry.times[0] > budgetMs)) continue;
       try {
-        entry.times.push(await timeOf(entry.subject.run));
+        entry.times.push(await timeOf(entry.subject.run, entry.repeats));
       } catch (error) {
         entry.failed = error instanceof Error ? error.message : String(error);
       }

@@ -2,13 +2,14 @@ import { at, int, ptr } from '../lib/args';
 import { microPacked, START_BIAS, START_C, START_ZERO } from './micro';
 import { pack } from './pack';
 
-// Blocks: a panel of B of depth 256 stays in the first cache, 128 rows of A and 512 KiB of B in the second.
+// Blocks: a panel of A and one of B stay in the first cache, 128 KiB of A and 512 KiB of B in the second. A depth of up to 512 is
+// done at once, which spares reading C again.
 const DEPTH: i32 = 256;
-const ROWS: i32 = 128;
+const A_FLOATS: i32 = 32768;
 const B_FLOATS: i32 = 131072;
 
 /** Bytes of scratch: an edge tile, packed B, packed A. */
-export const matmulScratch: i32 = 256 + (B_FLOATS + ROWS * DEPTH) * 4;
+export const matmulScratch: i32 = 256 + (B_FLOATS + A_FLOATS) * 4;
 
 /**
  * C[m, n] = start + op(A) op(B). Every element is a sum over k in the same order, whatever the tile it lies in, so that how the
@@ -34,15 +35,17 @@ export function multiply(
   const tile = scratch;
   const packedB = scratch + 256;
   const packedA = at(packedB, B_FLOATS);
-  const width = min((n + 7) & ~7, (B_FLOATS / min(depth, DEPTH)) & ~7);
+  const blockDepth = depth <= 2 * DEPTH ? depth : DEPTH;
+  const width = min((n + 7) & ~7, (B_FLOATS / blockDepth) & ~7);
+  const height = (A_FLOATS / blockDepth) & ~3;
   for (let j0 = 0; j0 < n; j0 += width) {
     const columns = min(width, n - j0);
-    for (let k0 = 0; k0 < depth; k0 += DEPTH) {
-      const inner = min(DEPTH, depth - k0);
+    for (let k0 = 0; k0 < depth; k0 += blockDepth) {
+      const inner = min(blockDepth, depth - k0);
       const from = k0 > 0 ? START_C : start;
       pack(columns, inner, 8, b + <usize>j0 * bColumn + <usize>k0 * bInner, bColumn, bInner, packedB);
-      for (let i0 = 0; i0 < m; i0 += ROWS) {
-        const rows = min(ROWS, m - i0);
+      for (let i0 = 0; i0 < m; i0 += height) {
+        const rows = min(height, m - i0);
         pack(rows, inner, 4, a + <usize>i0 * aRow + <usize>k0 * aInner, aRow, aInner, packedA);
         for (let j = 0; j < columns; j += 8) {
           const panelB = at(packedB, j * inner);
