@@ -27,10 +27,12 @@ interface Visit {
   readonly height?: number;
   readonly dark?: boolean;
   readonly prelude?: Prelude;
+  /** Workers start when this is done. */
+  readonly holdWorkers?: Promise<void>;
 }
 
 /** A fresh visitor. What the console calls an error fails the test. */
-async function visit({ width = 1280, height = 900, dark = false, prelude }: Visit = {}) {
+async function visit({ width = 1280, height = 900, dark = false, prelude, holdWorkers }: Visit = {}) {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: dark ? 'dark' : 'light',
@@ -41,10 +43,11 @@ async function visit({ width = 1280, height = 900, dark = false, prelude }: Visi
   const errors: string[] = [];
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
   page.on('pageerror', (error) => errors.push(error.message));
-  if (prelude) {
+  if (prelude || holdWorkers) {
     await page.route('**/worker-*.js', async (route) => {
+      await holdWorkers;
       const response = await route.fetch();
-      await route.fulfill({ response, body: `(${prelude})();\n${await response.text()}` });
+      await route.fulfill({ response, body: `(${prelude ?? (() => {})})();\n${await response.text()}` });
     });
   }
   await page.goto(address);
@@ -72,6 +75,35 @@ async function expectAccessible(page: Page): Promise<void> {
 /** The page is as wide as its window: nothing but its own parts scrolls sideways. */
 const expectNoOverflow = async (page: Page) =>
   expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+
+interface TraceEvent {
+  readonly ph: string;
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** Microseconds of its processor's time. */
+  readonly tdur?: number;
+  readonly args?: { readonly name?: string };
+}
+
+/**
+ * Tasks of the page's own thread until the returned function is called, the longest first, in milliseconds of processor time: what the page
+ * itself takes. How long a frame waits for a processor is up to the machine, and to what else it does.
+ */
+async function recordTasks(page: Page): Promise<() => Promise<number[]>> {
+  await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline'] });
+  return async () => {
+    const { traceEvents } = JSON.parse(String(await browser.stopTracing())) as { traceEvents: TraceEvent[] };
+    const ofThread = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`;
+    const pages = new Set(
+      traceEvents.filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain').map(ofThread),
+    );
+    return traceEvents
+      .filter((event) => event.name === 'RunTask' && event.ph === 'X' && pages.has(ofThread(event)))
+      .map(({ tdur = 0 }) => tdur / 1000)
+      .sort((x, y) => y - x);
+  };
+}
 
 async function tinyRun(page: Page, steps = 40): Promise<void> {
   const section = page.locator('#train');
@@ -139,6 +171,41 @@ describe.skipIf(!hasChromium)('the page', () => {
     await eventually(() => page.locator('.method caption').first().textContent()).toContain('9 × 9');
     expect(await numbersOf(page.locator('.equation table').last())).toHaveLength(9);
     expect(await page.getByTestId('walk-check').textContent()).toMatch(/at most (0|\de−1[4-9]),/);
+    expect(errors).toEqual([]);
+  });
+
+  test('what is typed stays, however often the page is drawn again meanwhile', async () => {
+    let found = () => {};
+    const { page, errors } = await visit({ holdWorkers: new Promise((resolve) => (found = () => resolve())) });
+    const section = page.locator('#train');
+    const steps = section.getByLabel('Steps');
+    await steps.click();
+    await page.keyboard.press('ControlOrMeta+a');
+    await page.keyboard.type('1');
+    // What works here is found out now: the form is drawn again with it.
+    found();
+    await eventually(() => section.locator('.backend .hint').textContent()).toMatch(/^WebAssembly/);
+    await page.keyboard.type('230');
+    expect(await steps.inputValue()).toBe('1230');
+    await section.getByLabel('Model', { exact: true }).selectOption('tiny');
+    expect(await steps.inputValue()).toBe('1230');
+    await section.getByRole('button', { name: 'Train', exact: true }).click();
+    await eventually(() => factOf(page, 'Step').textContent()).toMatch(/of 1,230$/);
+    await section.getByRole('button', { name: 'End this run' }).click();
+    // Out of range: the nearest that is in it, once the field is left.
+    await steps.fill('7');
+    await steps.blur();
+    expect(await steps.inputValue()).toBe('20');
+
+    const word = page.getByLabel('Token 1, given');
+    await word.fill('');
+    await word.pressSequentially('New York');
+    expect(await word.inputValue()).toBe('New York');
+    await page.locator('summary').click();
+    const number = page.getByLabel('Token 1, q1');
+    await number.fill('');
+    await number.pressSequentially('-1.05');
+    expect(await number.inputValue()).toBe('-1.05');
     expect(errors).toEqual([]);
   });
 
@@ -233,25 +300,15 @@ describe.skipIf(!hasChromium)('the page', () => {
     await section.getByLabel('Up to N').selectOption('65536');
     await section.getByLabel('Features D').selectOption('16');
     await section.getByLabel('Most memory').selectOption(String(2 ** 26));
-    // The longest time between two frames.
-    await page.evaluate(() => {
-      const gaps = { longest: 0 };
-      let last = performance.now();
-      const next = (now: number) => {
-        gaps.longest = Math.max(gaps.longest, now - last);
-        last = now;
-        requestAnimationFrame(next);
-      };
-      requestAnimationFrame(next);
-      Object.assign(window, { gaps });
-    });
+    const tasks = await recordTasks(page);
     await section.getByRole('button', { name: 'Measure' }).click();
     const row = (method: string) => section.locator('.slopes tbody tr').filter({ hasText: method });
     await eventually(() => row('Softmax, full').textContent()).toContain('× out of memory');
     await section.getByRole('button', { name: 'Cancel' }).click();
     await eventually(() => section.getByRole('button', { name: 'Measure' }).count()).toBe(1);
-    const gaps = await page.evaluate(() => (window as unknown as { gaps: { longest: number } }).gaps);
-    expect(gaps.longest).toBeLessThan(500);
+    const [longest, ...others] = await tasks();
+    expect(others.length).toBeGreaterThan(100);
+    expect(longest).toBeLessThan(50);
 
     // Memory is exact: full softmax's grows as the square, linear attention's in proportion.
     const memorySlope = async (method: string) => Number(await row(method).locator('td').nth(1).textContent());

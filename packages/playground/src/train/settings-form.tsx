@@ -25,7 +25,7 @@ export function SettingsForm({ store, backend }: { readonly store: TrainStore; r
   // A run keeps the settings that it began with.
   const busy = ready.value !== undefined || doing.value !== '';
   const set = (change: Partial<TrainSettings>) => {
-    const next = { ...settings, ...change };
+    const next = { ...store.settings.peek(), ...change };
     const unknown = next.attention === 'softmax' && !softmaxDropouts.includes(next.dropout);
     store.settings.value = unknown ? { ...next, dropout: 'none' } : next;
   };

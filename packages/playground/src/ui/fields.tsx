@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
+import { useDraft } from './draft.ts';
 
 interface FieldProps {
   readonly label: string;
@@ -47,7 +48,7 @@ export function Select<T extends string>(
   );
 }
 
-/** A labelled number in a range; what is outside it is not taken over. */
+/** A labelled number in a range, taken over as it is typed; what is outside the range becomes its end when the field is left. */
 export function NumberField(
   props: FieldProps & {
     readonly value: number;
@@ -59,6 +60,7 @@ export function NumberField(
 ) {
   const id = useId();
   const { min, max, step = 1 } = props;
+  const draft = useDraft(String(props.value));
   return (
     <div class="field">
       <label for={id}>{props.label}</label>
@@ -66,14 +68,16 @@ export function NumberField(
         id={id}
         type="number"
         inputMode="decimal"
-        value={props.value}
+        value={draft.shown}
         {...{ min, max, step }}
         disabled={props.disabled}
-        onChange={(event) => {
-          const input = event.currentTarget;
-          const number = input.valueAsNumber;
+        onInput={({ currentTarget: { value, valueAsNumber: number } }) => {
+          draft.type(value);
+          if (number >= min && number <= max) props.onChange(number);
+        }}
+        onBlur={({ currentTarget: { valueAsNumber: number } }) => {
           if (Number.isFinite(number)) props.onChange(Math.min(max, Math.max(min, number)));
-          input.value = String(props.value);
+          draft.leave();
         }}
         aria-describedby={props.hint ? `${id}-hint` : undefined}
       />

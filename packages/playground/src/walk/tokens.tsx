@@ -1,4 +1,5 @@
 import type { Signal } from '@preact/signals';
+import { useDraft } from '../ui/draft.ts';
 import { Scroll } from '../ui/scroll.tsx';
 import { type Example, type Token, tokenOf, withToken } from './example.ts';
 import type { Place } from './place.ts';
@@ -25,21 +26,39 @@ export function TokenWords({ example, place }: TokensProps & { readonly place: P
           <span class="kind" aria-hidden="true">
             {i + 1} {i < conditional ? 'given' : 'generated'}
           </span>
-          <input
-            type="text"
-            value={word}
-            maxLength={16}
-            spellcheck={false}
-            autocomplete="off"
-            aria-label={`Token ${i + 1}, ${i < conditional ? 'given' : 'generated'}`}
-            onInput={(event) => put(i, event.currentTarget.value)}
-            onBlur={(event) => {
-              event.currentTarget.value = example.value.tokens[i]?.word ?? '';
-            }}
+          <Word
+            word={word}
+            label={`Token ${i + 1}, ${i < conditional ? 'given' : 'generated'}`}
+            onWord={(typed) => put(i, typed)}
           />
         </li>
       ))}
     </ol>
+  );
+}
+
+interface WordProps {
+  readonly word: string;
+  readonly label: string;
+  readonly onWord: (word: string) => void;
+}
+
+function Word({ word, label, onWord }: WordProps) {
+  const draft = useDraft(word);
+  return (
+    <input
+      type="text"
+      value={draft.shown}
+      maxLength={16}
+      spellcheck={false}
+      autocomplete="off"
+      aria-label={label}
+      onInput={({ currentTarget: { value } }) => {
+        draft.type(value);
+        onWord(value);
+      }}
+      onBlur={draft.leave}
+    />
   );
 }
 
@@ -81,15 +100,10 @@ export function TokenNumbers({ example }: TokensProps) {
                 <th scope="row">{token.word}</th>
                 {names.map(({ part, j }) => (
                   <td key={`${part}${j}`}>
-                    <input
-                      type="number"
-                      step="0.1"
+                    <Entry
                       value={token[part][j]}
-                      aria-label={`Token ${i + 1}, ${part}${j + 1}`}
-                      onInput={(event) => {
-                        const value = event.currentTarget.valueAsNumber;
-                        if (Math.abs(value) <= 1e6) put(i, part, j, value);
-                      }}
+                      label={`Token ${i + 1}, ${part}${j + 1}`}
+                      onValue={(value) => put(i, part, j, value)}
                     />
                   </td>
                 ))}
@@ -99,5 +113,28 @@ export function TokenNumbers({ example }: TokensProps) {
         </table>
       </Scroll>
     </details>
+  );
+}
+
+interface EntryProps {
+  readonly value: number;
+  readonly label: string;
+  readonly onValue: (value: number) => void;
+}
+
+function Entry({ value, label, onValue }: EntryProps) {
+  const draft = useDraft(String(value));
+  return (
+    <input
+      type="number"
+      step="0.1"
+      value={draft.shown}
+      aria-label={label}
+      onInput={({ currentTarget: input }) => {
+        draft.type(input.value);
+        if (Math.abs(input.valueAsNumber) <= 1e6) onValue(input.valueAsNumber);
+      }}
+      onBlur={draft.leave}
+    />
   );
 }

@@ -33,8 +33,9 @@ export function Walk() {
   const { tokens, conditional, features } = example.value;
   const generated = tokens.length - conditional;
   const change = (sizes: { conditional?: number; generated?: number; features?: number }) => {
-    const next = { conditional, generated, features, ...sizes };
-    example.value = resize(example.value, next.conditional, next.generated, next.features);
+    const { tokens, conditional, features } = example.peek();
+    const next = { conditional, generated: tokens.length - conditional, features, ...sizes };
+    example.value = resize(example.peek(), next.conditional, next.generated, next.features);
     go(step.value);
   };
   const place = placeOf(step.value, tokens.length);
