@@ -1,5 +1,6 @@
 import { createGpujsBackend } from '@linattn/kernels-gpujs';
 import { createWasmBackend } from '@linattn/kernels-wasm';
+import { webgpuBackend } from '@linattn/kernels-webgpu';
 import type { OpCase } from '@linattn/math/conformance';
 import { conformanceSuite } from '../conformance/suite.ts';
 
@@ -9,3 +10,4 @@ const filter = ({ size }: OpCase) => size === 'small';
 conformanceSuite('wasm, Chromium', () => createWasmBackend());
 conformanceSuite('gpu.js webgl2, Chromium', () => createGpujsBackend({ mode: 'webgl2' }), { filter });
 conformanceSuite('gpu.js webgpu, Chromium', () => createGpujsBackend({ mode: 'webgpu' }), { filter });
+conformanceSuite('webgpu, Chromium', () => webgpuBackend(), { filter });
