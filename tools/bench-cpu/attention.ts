@@ -11,7 +11,7 @@ const heads = 16;
 const chunk = 64;
 
 /** Tokens up to which a peer is measured at all: beyond, it takes minutes or runs out of memory. */
-const reach = { softmax: 16384, jax: 16384, tfjs: 4096 };
+const reach = { softmax: (width: number) => (width > 64 ? 4096 : 16384), jax: 16384, tfjs: 4096 };
 /** Nine tensors (q, k, v, o, their gradients, and what backward holds) must fit 4 GiB, twice: for both builds. */
 const mostElements = (3.5 * 2 ** 30) / (9 * 4);
 
@@ -35,16 +35,24 @@ async function measureOne(context: Context, tokens: number, width: number): Prom
     const own = onBackend(backend, data, tokens, width);
     forward.push(own.linear.forward);
     both.push(own.linear.both);
-    if (tokens <= reach.softmax && backend === context.backends[0]) both.push(own.softmax.both);
+    if (tokens <= reach.softmax(width) && backend === context.backends[0]) both.push(own.softmax.both);
     cleanups.push(own.dispose);
   }
   if (context.peers.has('jax') && tokens <= (context.quick ? 4096 : reach.jax)) {
-    const problem = jax.attention(heads, tokens, width, chunk, data);
-    const inputs = () => problem.inputs.map((input) => input.ref);
-    both.push({ name: 'jax-js', run: () => jax.settle(problem.gradients(...inputs())) });
-    cleanups.push(() => {
-      for (const input of problem.inputs) input.dispose();
-    });
+    try {
+      const problem = jax.attention(heads, tokens, width, chunk, data);
+      const inputs = () => problem.inputs.map((input) => input.ref);
+      both.push({ name: 'jax-js', run: () => jax.settle(problem.gradients(...inputs())) });
+      cleanups.push(() => {
+        for (const input of problem.inputs) input.dispose();
+      });
+    } catch (error) {
+      // Its 4 GiB do not hold the inputs: a result like others.
+      const run = () => {
+        throw error;
+      };
+      both.push({ name: 'jax-js', run });
+    }
   }
   if (context.peers.has('tfjs') && context.threads === 1 && tokens <= reach.tfjs) {
     const problem = tfjs.attention(heads, tokens, width, chunk, data);
