@@ -9,6 +9,7 @@ import type { CompileProgress, Timing } from './runtime/recorder.ts';
 import { softmaxKernels } from './softmax/kernels.ts';
 import { trainingKernels } from './training/kernels.ts';
 
+/** How `webgpuBackend` opens and compiles. */
 export interface WebgpuOptions extends OpenOptions {
   /**
    * Unrolls the kernels' inner loops and makes variants for each use. Default: unless the adapter computes on the CPU, where compiling
@@ -26,6 +27,7 @@ export interface WebgpuBackend extends Backend {
   readonly description: string;
   /** The adapter computes on the CPU. */
   readonly software: boolean;
+  /** What is held now, and at most since `resetPeak`. Bytes. */
   memory(): ReturnType<Backend['memory']> & { readonly peakBytes: number };
   /** Starts a new measurement of `memory().peakBytes`. */
   resetPeak(): void;
