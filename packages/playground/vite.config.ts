@@ -13,5 +13,9 @@ export default defineConfig({
   preview: { headers },
   // Workers load backends only when they are asked for.
   worker: { format: 'es' },
-  build: { target: 'es2022', chunkSizeWarningLimit: 1500 },
+  build: {
+    target: 'es2022',
+    cssTarget: ['chrome111', 'firefox114', 'safari16.4', 'ios16.4'],
+    chunkSizeWarningLimit: 1500,
+  },
 });

@@ -4,8 +4,8 @@ import { Walk } from './walk/walk.tsx';
 
 const sections = [
   { id: 'walk', title: 'Walk through it', view: Walk },
-  { id: 'train', title: 'Train it', view: Train },
   { id: 'measure', title: 'Measure it', view: Measure },
+  { id: 'train', title: 'Train it', view: Train },
 ] as const;
 
 export function App() {
@@ -17,8 +17,8 @@ export function App() {
       <header class="top">
         <h1>Linear attention, step by step</h1>
         <p>
-          How it works, what it saves, and a language model that learns with it in this tab. Nothing is sent anywhere:
-          everything is computed on this device.
+          How it works, what it saves on your device, and a language model that learns with it in this tab. Nothing is
+          sent anywhere: everything is computed on this device.
         </p>
         <nav aria-label="Sections">
           <ol>

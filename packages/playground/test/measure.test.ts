@@ -1,8 +1,9 @@
 import { random, type Tensor, tensor, vjp } from '@linattn/math';
 import { float64Backend } from '@linattn/math/float64';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { toCSV } from '../src/measure/export.ts';
 import { limitedBackend, MemoryLimitError } from '../src/measure/limited-backend.ts';
+import { measurePoint } from '../src/measure/measure-point.ts';
 import { attend, runningSum } from '../src/measure/methods.ts';
 import { defaultPlan, type Method, type Outcome, type Row } from '../src/measure/plan.ts';
 import { seriesOf, summarise } from '../src/measure/series.ts';
@@ -91,6 +92,21 @@ describe('the limit', () => {
     );
     expect(slopeOf(peaks)).toBeCloseTo(1, 1);
   });
+});
+
+test('a clock that ticks in whole milliseconds times runs that are far shorter', async () => {
+  const now = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => Math.floor(now()));
+  try {
+    const limited = limitedBackend(float64Backend(), 2 ** 20);
+    const outcome = await measurePoint(limited, 'linear', 'forward', { tokens: 2, features: 2, heads: 1 });
+    if (outcome.type !== 'measured') throw new Error(outcome.type);
+    expect(outcome.seconds).toBeGreaterThan(0);
+    expect(outcome.seconds).toBeLessThan(0.01);
+    expect(outcome.runs).toBeGreaterThan(3);
+  } finally {
+    clock.mockRestore();
+  }
 });
 
 test('slopes are exponents of the last three points', () => {

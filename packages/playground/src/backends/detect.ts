@@ -1,12 +1,15 @@
-import type { BackendName, BackendReport } from './names.ts';
+import type { Mode, ModeReport } from '@linattn/kernels-gpujs';
+import { type BackendName, type BackendReport, backendNames } from './names.ts';
+import { hasSlowWebgl2, wrongResult } from './webgl2.ts';
 
 type Finding = Omit<BackendReport, 'name'>;
 
 const no = (detail: string): Finding => ({ available: false, automatic: false, detail });
+const emulated = (device: string): string => `${device}, emulated on the processor`;
 const isSoftware = (name: string): boolean => /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(name);
 
 /**
- * Finds out what works here, the fastest first, and tells each as soon as it is known. Runs in a worker: that is where backends
+ * Finds out what works here, in the order of `backendNames`, and tells each as soon as it is known. Runs in a worker: that is where backends
  * compute, and a worker may have less than its page. Never throws.
  */
 async function detectBackends(tell: (report: BackendReport) => void): Promise<void> {
@@ -17,20 +20,18 @@ async function detectBackends(tell: (report: BackendReport) => void): Promise<vo
       tell({ name, ...no(error instanceof Error ? error.message : String(error)) });
     }
   };
-  await report('webgpu', findWebgpu);
-  await report('wasm', findWasm);
-  const modes = await gpujsModes();
-  for (const mode of ['webgpu', 'webgl2', 'webasm', 'cpu'] as const) {
-    await report(`gpujs-${mode}`, () => {
-      if (typeof modes === 'string') return no(modes);
-      const found = modes.find((each) => each.mode === mode);
-      if (!found?.available) return no(found?.detail ?? 'gpu.js does not have it');
-      const detail = found.software ? `${found.detail}, emulated on the processor` : found.detail;
-      return { available: true, automatic: found.automatic, detail };
-    });
-  }
-  await report('float64', () => ({ available: true, automatic: true, detail: 'plain JavaScript: exact, slow' }));
+  for (const name of backendNames) await report(name, finders[name]);
 }
+
+const finders: Readonly<Record<BackendName, () => Finding | Promise<Finding>>> = {
+  webgpu: findWebgpu,
+  'gpujs-webgl2': findWebgl2,
+  wasm: findWasm,
+  'gpujs-webgpu': () => findGpujs('webgpu'),
+  'gpujs-webasm': () => findGpujs('webasm'),
+  'gpujs-cpu': () => findGpujs('cpu'),
+  float64: () => ({ available: true, automatic: true, detail: 'plain JavaScript: exact, slow' }),
+};
 
 async function findWebgpu(): Promise<Finding> {
   if (!navigator.gpu) return no('this browser has none, or does not offer it to this page');
@@ -42,7 +43,7 @@ async function findWebgpu(): Promise<Finding> {
   return {
     available: true,
     automatic: !software,
-    detail: software ? `${name}, emulated on the processor: right, but slow` : name,
+    detail: software ? `${emulated(name)}: right, but slow` : name,
   };
 }
 
@@ -58,14 +59,24 @@ async function findWasm(): Promise<Finding> {
   return { available: true, automatic: true, detail: parts.join(', ') };
 }
 
-/** What gpu.js finds, or why it cannot be asked. */
-async function gpujsModes() {
-  try {
-    const { availableModes } = await import('@linattn/kernels-gpujs');
-    return await availableModes();
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+/** Asked once: it opens a context of everything. */
+let modes: Promise<readonly ModeReport[]> | undefined;
+
+async function findGpujs(mode: Mode): Promise<Finding> {
+  modes ??= import('@linattn/kernels-gpujs').then(({ availableModes }) => availableModes());
+  const found = (await modes).find((each) => each.mode === mode);
+  if (!found?.available) return no(found?.detail ?? 'gpu.js does not have it');
+  const { software, automatic, detail } = found;
+  return { available: true, automatic, detail: software ? emulated(detail) : detail };
+}
+
+/** A GPU by WebGL2, if it is one and computes as it should: drivers of WebGL2 are many, and some keep fewer digits. */
+async function findWebgl2(): Promise<Finding> {
+  const found = await findGpujs('webgl2');
+  if (!found.automatic) return found;
+  if (hasSlowWebgl2()) return { ...found, automatic: false, detail: emulated(found.detail) };
+  const wrong = await wrongResult();
+  return wrong ? { ...found, automatic: false, detail: `${found.detail}: ${wrong}` } : found;
 }
 
 /** Tells a page, and then that it is done. */

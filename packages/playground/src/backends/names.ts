@@ -1,9 +1,9 @@
-/** Where tensors can be computed, the fastest first. `auto` takes the first that fits. */
+/** Where tensors can be computed, in the order in which `auto` tries them: a GPU by either way to it, then the processor. */
 export const backendLabels = {
   webgpu: 'WebGPU',
+  'gpujs-webgl2': 'gpu.js on WebGL2',
   wasm: 'WebAssembly',
   'gpujs-webgpu': 'gpu.js on WebGPU',
-  'gpujs-webgl2': 'gpu.js on WebGL2',
   'gpujs-webasm': 'gpu.js in WebAssembly',
   'gpujs-cpu': 'gpu.js in JavaScript',
   float64: 'float64 reference',

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { startWorker } from '../start-worker.ts';
 import type { BackendReport } from './names.ts';
 
-/** What has been found out so far, the fastest backend first. */
+/** What has been found out so far, in the order in which they are tried. */
 export const reports = signal<readonly BackendReport[]>([]);
 
 let asked = false;

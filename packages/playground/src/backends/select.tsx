@@ -39,7 +39,7 @@ export function BackendSelect({
         choices={[
           {
             value: 'auto',
-            label: automatic ? `${backendLabels[automatic.name]} (chosen for you)` : 'the fastest here',
+            label: automatic ? `${backendLabels[automatic.name]} (chosen for you)` : 'what suits this device',
           },
           ...backendNames.map((name) => {
             const report = found.find((each) => each.name === name);

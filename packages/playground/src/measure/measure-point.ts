@@ -14,6 +14,8 @@ const enoughSeconds = 0.2;
 const runs = { least: 3, most: 15 } as const;
 /** Runs longer than this count as they are, without a warm-up. */
 const longSeconds = 2;
+/** Shorter runs are timed several at once: the clock of a page may tick in whole milliseconds. */
+const shortSeconds = 0.01;
 
 /** Runs one method at one size. What does not fit in memory is an outcome; everything else that fails is thrown. */
 export async function measurePoint(
@@ -31,30 +33,39 @@ export async function measurePoint(
     const [q, k, v, dOutput] = made;
     const once = pass === 'forward' ? () => forward(method, q, k, v) : () => both(method, q, k, v, dOutput);
     backend.resetPeak();
-    const times: number[] = [];
-    const time = async () => {
-      const started = performance.now();
-      await once();
-      return (performance.now() - started) / 1000;
-    };
-    const warmUp = await time();
-    if (warmUp > longSeconds) times.push(warmUp);
-    else {
-      for (let total = 0; times.length < runs.least || (total < enoughSeconds && times.length < runs.most); ) {
-        const seconds = await time();
-        times.push(seconds);
-        total += seconds;
-      }
-    }
-    times.sort((x, y) => x - y);
-    const seconds = times[Math.floor(times.length / 2)];
-    return { type: 'measured', seconds, runs: times.length, peakBytes: backend.peakBytes() };
+    const { seconds, count } = await timed(once);
+    return { type: 'measured', seconds, runs: count, peakBytes: backend.peakBytes() };
   } catch (error) {
     if (isOutOfMemory(error)) return { type: 'memory', message: error.message };
     throw error;
   } finally {
     for (const each of made) each.dispose();
   }
+}
+
+/** The median time of a run, and how many were timed. */
+async function timed(once: () => Promise<void>): Promise<{ readonly seconds: number; readonly count: number }> {
+  let together = 1;
+  const time = async () => {
+    const started = performance.now();
+    for (let i = 0; i < together; i++) await once();
+    return (performance.now() - started) / 1000;
+  };
+  const warmUp = await time();
+  if (warmUp > longSeconds) return { seconds: warmUp, count: 1 };
+  let total = await time();
+  while (total < shortSeconds) {
+    together *= 2;
+    total = await time();
+  }
+  const times = [total / together];
+  while (times.length < runs.least || (total < enoughSeconds && times.length < runs.most)) {
+    const seconds = await time();
+    times.push(seconds / together);
+    total += seconds;
+  }
+  times.sort((x, y) => x - y);
+  return { seconds: times[Math.floor(times.length / 2)], count: times.length * together };
 }
 
 /** Reading one number is what makes a device that queues its work finish it. */

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { BackendSelect, resolveChoice } from '../backends/select.tsx';
+import { training } from '../train/training.ts';
 import { Chart } from '../ui/chart.tsx';
 import { Select } from '../ui/fields.tsx';
 import { formatBytes, formatCount, formatDuration } from '../ui/format.ts';
@@ -30,6 +31,9 @@ export function Measure() {
         </p>
       </header>
       <Settings store={store} />
+      {training.value && (
+        <p class="note">A model trains on this page: pause it to measure the device and not what it leaves over.</p>
+      )}
       <p class="doing">{doing.value && `${doing.value} …`}</p>
       {failure.value && (
         <Notice>

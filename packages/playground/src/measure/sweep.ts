@@ -1,3 +1,4 @@
+import { formatCount } from '../ui/format.ts';
 import type { LimitedBackend } from './limited-backend.ts';
 import { measurePoint } from './measure-point.ts';
 import { type Method, methodNames, methods, type Pass, type Plan, passes, pointsOf, type Row, sizeAt } from './plan.ts';
@@ -31,7 +32,9 @@ export async function sweep(backend: LimitedBackend, plan: Plan, { doing, row }:
           row({ method, pass, ...size, outcome: { type: 'time' } });
           continue;
         }
-        doing(`${methods[method]}, ${passes[pass].toLowerCase()}: ${size.tokens} tokens of ${size.features}`);
+        doing(
+          `${methods[method]}, ${passes[pass].toLowerCase()}: ${formatCount(size.tokens)} tokens of ${size.features}`,
+        );
         const outcome = await measurePoint(backend, method, pass, size);
         row({ method, pass, ...size, outcome });
         if (outcome.type === 'measured') last.set(key, outcome.seconds);

@@ -50,14 +50,15 @@ const thinned = (points: readonly LossPoint[]): LossPoint[] => {
   return points.filter((_, i) => i % every === 0 || i === points.length - 1);
 };
 
-/** Their moving mean, over more points the more there are, and at the beginning over those that there are. */
+/** The mean of each with its neighbours, as many on either side as there are, and the more the more points there are. */
 function smoothed(points: readonly LossPoint[]): LossPoint[] {
-  const over = Math.min(20, Math.max(1, points.length / 15));
-  let mean = 0;
+  const sums = [0];
+  for (const { loss } of points) sums.push(sums.at(-1)! + loss);
+  const most = Math.min(10, Math.floor(points.length / 30));
   return thinned(
-    points.map(({ step, loss }, i) => {
-      mean += (loss - mean) / Math.min(i + 1, over);
-      return { step, loss: mean };
+    points.map(({ step }, i) => {
+      const reach = Math.min(most, i, points.length - 1 - i);
+      return { step, loss: (sums[i + reach + 1] - sums[i - reach]) / (2 * reach + 1) };
     }),
   );
 }

@@ -65,7 +65,7 @@ export type Report =
   | { readonly type: 'sample'; readonly step: number; readonly heldOut: number; readonly text: string }
   | { readonly type: 'running'; readonly running: boolean }
   | ({ readonly type: 'generated' } & Generation)
-  | { readonly type: 'saved'; readonly name: string; readonly bytes: Uint8Array }
+  | { readonly type: 'saved'; readonly name: string; readonly step: number; readonly bytes: Uint8Array }
   /** A file that cannot be used; all else goes on. */
   | { readonly type: 'refused'; readonly message: string }
   | {

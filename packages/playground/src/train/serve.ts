@@ -209,7 +209,8 @@ async function save(): Promise<void> {
   const state = await session.trainer.state();
   const corpus = session.corpus?.name ?? storiesName;
   const bytes = writeModelFile({ settings: session.settings, corpus, state });
-  tell({ type: 'saved', name: `linattn-step-${state.step}.safetensors`, bytes }, [bytes.buffer as ArrayBuffer]);
+  const { step } = state;
+  tell({ type: 'saved', name: `linattn-step-${step}.safetensors`, step, bytes }, [bytes.buffer as ArrayBuffer]);
 }
 
 async function close(): Promise<void> {

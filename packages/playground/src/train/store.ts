@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import type { BackendName } from '../backends/names.ts';
 import type { BackendChoice } from '../backends/select.tsx';
 import { startWorker } from '../start-worker.ts';
@@ -6,6 +6,7 @@ import { download } from '../ui/download.ts';
 import type { TextFile } from './corpus.ts';
 import type { Command, Generation, LossPoint, Ready, Report } from './protocol.ts';
 import { defaultSettings, type TrainSettings } from './settings.ts';
+import { training } from './training.ts';
 
 export interface Sample {
   readonly step: number;
@@ -31,7 +32,7 @@ export class TrainStore {
   readonly file = signal<TextFile | undefined>(undefined);
 
   readonly ready = signal<Ready | undefined>(undefined);
-  readonly running = signal(false);
+  readonly running = training;
   readonly doing = signal('');
   readonly losses = signal<readonly LossPoint[]>([]);
   readonly step = signal(0);
@@ -43,6 +44,10 @@ export class TrainStore {
     undefined,
   );
   readonly failure = signal<Failure | undefined>(undefined);
+  /** Of the model in a file. */
+  readonly #savedStep = signal(0);
+  /** Closing the page loses steps. */
+  readonly unsaved = computed(() => this.ready.value !== undefined && this.step.value > this.#savedStep.value);
   readonly refusal = signal('');
 
   #worker: Worker | undefined;
@@ -104,6 +109,7 @@ export class TrainStore {
     this.ready.value = this.failure.value = this.written.value = this.memory.value = undefined;
     this.running.value = this.writing.value = false;
     this.doing.value = this.refusal.value = '';
+    this.#savedStep.value = 0;
     this.#rewind(0);
   }
 
@@ -143,6 +149,7 @@ export class TrainStore {
           this.#rewind(0);
           this.written.value = this.failure.value = undefined;
           this.#another = false;
+          this.#savedStep.value = report.step;
         }
         this.step.value = report.step;
         this.ready.value = report;
@@ -171,6 +178,7 @@ export class TrainStore {
       }
       case 'saved':
         download(report.name, report.bytes);
+        this.#savedStep.value = report.step;
         return;
       case 'refused':
         this.#another = false;

@@ -1,7 +1,8 @@
-import { useMemo } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import { resolveChoice } from '../backends/select.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { FailureNotice } from './failure.tsx';
+import { askBeforeLeaving } from './leaving.ts';
 import { RunView } from './run-view.tsx';
 import { SettingsForm } from './settings-form.tsx';
 import { TrainStore } from './store.ts';
@@ -12,6 +13,7 @@ export function Train() {
   const store = useMemo(() => new TrainStore(), []);
   const { ready, refusal, failure, doing } = store;
   const backend = resolveChoice(store.choice.value);
+  useEffect(() => askBeforeLeaving(store), [store]);
   return (
     <section id="train" aria-labelledby="train-title">
       <header class="lead">
