@@ -34,7 +34,13 @@ const packages = readdirSync(join(root, 'packages'))
   .map((name) => `packages/${name}`)
   .filter((folder) => existsSync(join(root, folder, 'README.md')));
 
+/** The site's own pages. */
+const pages = readdirSync(join(root, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
+
 export const snippets: readonly Snippet[] = [
   ...snippetsOf('README.md', 'tests/readme'),
+  ...pages.flatMap((page) => snippetsOf(page, 'docs')),
   ...packages.flatMap((folder) => snippetsOf(`${folder}/README.md`, folder)),
 ];

@@ -1,6 +1,7 @@
 import type { Backend } from '@linattn/math';
 import { BackendUnavailableError, UsageError } from './errors.ts';
 
+/** Whether a backend works on this machine, and if not, why. */
 export type Availability =
   | {
       readonly ok: true;
@@ -23,6 +24,10 @@ export interface BackendEntry {
   readonly slow?: true;
   /** Finds out whether it works on this machine; must not throw. */
   available(): Promise<Availability>;
+  /**
+   * Opens it.
+   * @throws LinattnError where it does not work here.
+   */
   create(options?: BackendOptions): Promise<Backend>;
 }
 

@@ -11,6 +11,7 @@ export const dropoutModes = ['paper', 'unbiased', 'matched', 'keys'] as const;
  */
 export type DropoutMode = (typeof dropoutModes)[number];
 
+/** What noise, how much of it, and where it is drawn from. */
 export interface DropoutOptions {
   /** Default `keys`. */
   readonly mode?: DropoutMode;

@@ -6,14 +6,20 @@ export type Decay = (progress: number) => number;
 
 /** The named decays. `step` falls in four equal steps, at 1/4, 1/2, 3/4 and the end. All but `constant` end at exactly 0. */
 export const decays = {
+  /** 1 - progress */
   linear: (progress) => 1 - progress,
+  /** Half a cosine. */
   cosine: (progress) => (1 + Math.cos(Math.PI * progress)) / 2,
+  /** Four equal steps. */
   step: (progress) => 1 - Math.floor(4 * progress) / 4,
+  /** All of it, all the time. */
   constant: () => 1,
 } as const satisfies Record<string, Decay>;
 
+/** A decay by its name: the share of the rate that is left, as a function of progress. */
 export type DecayName = keyof typeof decays;
 
+/** How a rate falls over training. */
 export interface RateSchedule {
   /** p at the start of training, in [0, 1). */
   readonly rate: number;

@@ -6,6 +6,7 @@ import { numerics } from './numerics/index.ts';
 import { figure1, figure2 } from './scaling/index.ts';
 import { table1 } from './table-1/index.ts';
 
+/** All experiments, in the order of the report. */
 export const experiments: readonly Experiment[] = [figure1, figure2, figure3, table1, dropoutMoments, numerics];
 
 /** @throws ValueError for a name that no experiment has. */

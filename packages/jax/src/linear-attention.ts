@@ -34,7 +34,10 @@ export interface AttentionGradients {
 }
 
 /** Takes the upstream gradient, which it consumes; may be called more than once. `dispose` frees what it holds on the host. */
-export type AttentionPullback<Upstream> = ((upstream: Upstream) => AttentionGradients) & { dispose(): void };
+export type AttentionPullback<Upstream> = ((upstream: Upstream) => AttentionGradients) & {
+  /** Frees it; a second call does nothing. */
+  dispose(): void;
+};
 
 /**
  * Attention with f(x) = a + b x + c x², in O(N D²) time (O(N D³) with c). See `linearAttention` in @linattn/math for the mathematics.

@@ -34,7 +34,10 @@ export type Stages<Params, Inputs extends unknown[]> = readonly [
 export type ValueAndGrad<Params, Inputs extends unknown[]> = ((
   params: Params,
   ...inputs: Inputs
-) => [loss: JaxArray, gradients: Params]) & { dispose(): void };
+) => [loss: JaxArray, gradients: Params]) & {
+  /** Frees what was compiled. */
+  dispose(): void;
+};
 
 /** Options that do not change from call to call. */
 type Constant = Omit<LinearAttentionOptions, 'coefficients' | 'initialState' | 'keyWeights'>;

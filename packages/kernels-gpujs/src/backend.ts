@@ -20,6 +20,7 @@ import type { Program } from './program.ts';
 /** gpu.js indexes with float32: above 2^24 elements it would go wrong silently. */
 const maxElements = 2 ** 24;
 
+/** How `createGpujsBackend` chooses a mode, and what it keeps. */
 export interface GpujsBackendOptions {
   /**
    * Where gpu.js computes. Default `auto`: WebGPU or WebGL2 on a real GPU, else webasm, else cpu. A mode by name is also taken on

@@ -5,6 +5,7 @@ import { type Gpujs, type GpujsModule, loadGpujs } from './gpujs.ts';
  * take a GPU that is emulated in software before webasm.
  */
 export const modes = ['webgpu', 'webgl2', 'headlessgl', 'webasm', 'cpu'] as const;
+/** What gpu.js runs a kernel as. */
 export type Mode = (typeof modes)[number];
 
 /** What a mode is on this machine. */

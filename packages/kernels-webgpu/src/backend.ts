@@ -1,15 +1,15 @@
-import type { Backend, Handle, TensorSpec } from '@linattn/math';
-import { sizeOf } from '@linattn/math';
+import { type Backend, type Handle, type Shape, ShapeError, sizeOf, Tensor, type TensorSpec } from '@linattn/math';
 import { linearAttentionBackward } from './attention/backward.ts';
 import { linearAttention } from './attention/forward.ts';
 import { coreKernels } from './core/kernels.ts';
 import { type OpenOptions, openDevice } from './device.ts';
-import { Gpu } from './runtime/gpu.ts';
+import { bufferOf, Gpu } from './runtime/gpu.ts';
 import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
 import { softmaxKernels } from './softmax/kernels.ts';
 import { trainingKernels } from './training/kernels.ts';
 
+/** How `webgpuBackend` opens and compiles. */
 export interface WebgpuOptions extends OpenOptions {
   /**
    * Unrolls the kernels' inner loops and makes variants for each use. Default: unless the adapter computes on the CPU, where compiling
@@ -27,6 +27,7 @@ export interface WebgpuBackend extends Backend {
   readonly description: string;
   /** The adapter computes on the CPU. */
   readonly software: boolean;
+  /** What is held now, and at most since `resetPeak`. Bytes. */
   memory(): ReturnType<Backend['memory']> & { readonly peakBytes: number };
   /** Starts a new measurement of `memory().peakBytes`. */
   resetPeak(): void;
@@ -34,6 +35,22 @@ export interface WebgpuBackend extends Backend {
   trim(): void;
   /** Sends the recorded work to the device without reading anything back. */
   submit(): Promise<void>;
+  /**
+   * A tensor of `float` over memory of somebody else's on this device, which stays theirs. It is read in place; only where its size is no
+   * multiple of 16 bytes it is copied, on the device. Work that writes it must have been submitted before, and it must not change or be
+   * destroyed while work recorded here reads it.
+   * @param buffer float32 numbers, row-major, from its beginning; usage STORAGE | COPY_SRC.
+   * @throws ShapeError where the buffer is too small for `shape`.
+   */
+  adopt(buffer: GPUBuffer, shape: Shape): Tensor;
+  /**
+   * Submits the recorded work, without waiting for kernels to compile aside, so that each tensor's numbers are in the buffer beside
+   * it: written right there where nothing of it had been submitted (and sizes are multiples of 16 bytes), else copied, on the device. The
+   * tensors are disposed.
+   * @param results buffers of exactly the tensors' sizes; usage STORAGE | COPY_DST.
+   * @throws ShapeError where a buffer has another size.
+   */
+  deliver(results: readonly (readonly [tensor: Tensor, buffer: GPUBuffer])[]): void;
   /**
    * Submits the recorded work and tells what it took on the device: one entry, or one a kernel with `each`.
    * Needs the feature `timestamp-query`; browsers round the numbers.
@@ -49,7 +66,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   const { device, description, software, close } = await openDevice(options);
   const gpu = new Gpu(device, { software: !(options.unroll ?? !software), onCompile: options.onCompile });
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  return {
+  const backend: WebgpuBackend = {
     name: 'webgpu',
     dtype: 'float32',
     device,
@@ -77,10 +94,24 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     resetPeak: () => gpu.pool.resetPeak(),
     trim: () => gpu.pool.trim(Number.NEGATIVE_INFINITY),
     submit: () => gpu.submit(),
+    adopt(buffer: GPUBuffer, shape: Shape): Tensor {
+      if (buffer.size < 4 * sizeOf(shape)) {
+        throw new ShapeError('shape', shape, `at most the ${buffer.size / 4} numbers of the buffer`);
+      }
+      return Tensor.own(backend, { shape, dtype: 'float' }, gpu.adopt(buffer));
+    },
+    deliver(results) {
+      for (const [{ shape }, { size }] of results) {
+        if (size !== 4 * sizeOf(shape)) throw new ShapeError('results', `${size} bytes`, `the size of [${shape}]`);
+      }
+      gpu.deliver(results.map(([tensor, buffer]) => [bufferOf(tensor), buffer]));
+      for (const [tensor] of results) tensor.dispose();
+    },
     submitTimed: (each = false) => gpu.submitTimed(each),
     dispose: async () => {
       gpu.dispose();
       close();
     },
   };
+  return backend;
 }

@@ -1,5 +1,6 @@
 import { DeviceError } from '@linattn/math';
 
+/** Which device is opened, and with what limits. */
 export interface OpenOptions {
   /** A device of your own; the backend then never destroys it. Default: one is opened. */
   readonly device?: GPUDevice;

@@ -5,6 +5,7 @@ import type { Tensor } from './tensor.ts';
 /** `float` is the backend's own floating-point type; `int32` holds indices (a backend may store them as it likes). */
 export type DType = 'float' | 'int32';
 
+/** A tensor but for its numbers. */
 export interface TensorSpec {
   readonly shape: Shape;
   readonly dtype: DType;
@@ -28,11 +29,13 @@ export type Kernel<A> = (
 /** Kernels by operation name. A missing kernel is composed of other operations where the operation says how. */
 export type KernelTable = { readonly [K in keyof OpAttributes]?: Kernel<OpAttributes[K]> };
 
+/** What a backend cannot go over. */
 export interface BackendLimits {
   /** Most elements that one tensor may hold. */
   readonly maxElements: number;
 }
 
+/** What a backend holds now. Bytes. */
 export interface BackendMemory {
   /** Live buffers and their bytes. */
   readonly buffers: number;
@@ -41,6 +44,7 @@ export interface BackendMemory {
   readonly pooledBytes: number;
 }
 
+/** Numbers on the host, in the type that a backend computes in. */
 export type FloatArray = Float32Array | Float64Array;
 
 /**
@@ -64,6 +68,7 @@ export interface Backend {
   downloadSync?(handle: Handle, spec: TensorSpec): FloatArray | Int32Array;
   /** Gives a buffer back (to a pool, usually). Never called twice for one handle. */
   release(handle: Handle): void;
+  /** What is held now. Bytes. */
   memory(): BackendMemory;
   /** Frees everything: buffers, kernels, workers, devices that the backend itself opened. */
   dispose(): Promise<void>;

@@ -22,6 +22,7 @@ export class GradientMismatchError extends LinattnError {
   }
 }
 
+/** How gradients are compared with central differences. */
 export interface GradcheckOptions {
   /**
    * Step h over the input's root mean square. Default ε^(1/3) = 6.1e-6, which balances truncation, h² f‴/6, with rounding,
@@ -38,6 +39,7 @@ export interface GradcheckOptions {
   readonly names?: readonly string[];
 }
 
+/** How far the tape is from central differences, input by input. */
 export interface GradcheckReport {
   readonly inputs: readonly {
     readonly name: string;

@@ -4,6 +4,7 @@ import { recorder, untaped } from './recorder.ts';
 import { scope } from './scope.ts';
 import { checkLimit, Tensor } from './tensor.ts';
 
+/** An optional input or gradient. */
 export type Maybe<T> = T | undefined;
 
 /** What a gradient rule gets to see. */
@@ -33,6 +34,7 @@ export interface Op<A> {
   infer(inputs: readonly Maybe<TensorSpec>[], attributes: A): TensorSpec[];
   /** For operations without a kernel. */
   compose?(inputs: readonly Maybe<Tensor>[], attributes: A, backend: Backend): Tensor[];
+  /** Which inputs and outputs the rule reads, where these gradients are wanted. Default: none. */
   saves?(needs: readonly boolean[], attributes: A): Saved;
   /** Vector-Jacobian product: one gradient an input, undefined where none is needed. */
   vjp?(context: VjpContext<A>): Maybe<Tensor>[];

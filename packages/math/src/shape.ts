@@ -3,12 +3,14 @@ import { ShapeError } from './errors.ts';
 /** Extents of a row-major, contiguous tensor; `[]` is a scalar. */
 export type Shape = readonly number[];
 
+/** Elements of a tensor of this shape; 1 for a scalar. */
 export const sizeOf = (shape: Shape): number => {
   let size = 1;
   for (const extent of shape) size *= extent;
   return size;
 };
 
+/** True when rank and extents are the same. */
 export const sameShape = (x: Shape, y: Shape): boolean => x.length === y.length && x.every((n, i) => n === y[i]);
 
 /** Throws unless every extent is a positive integer. */
@@ -18,10 +20,12 @@ export function checkExtents(argument: string, shape: Shape): void {
   }
 }
 
+/** @throws ShapeError naming `argument` unless the shape has this rank. */
 export function checkRank(argument: string, shape: Shape, rank: number): void {
   if (shape.length !== rank) throw new ShapeError(argument, shape, `rank ${rank}`);
 }
 
+/** @throws ShapeError naming `argument` unless the shapes are the same. */
 export function checkShape(argument: string, given: Shape, expected: Shape): void {
   if (!sameShape(given, expected)) throw new ShapeError(argument, given, `[${expected.join(', ')}]`);
 }

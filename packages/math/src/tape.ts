@@ -122,6 +122,7 @@ function free({ context }: Node): void {
   for (const tensor of [...context.inputs, ...context.outputs]) tensor?.dispose();
 }
 
+/** From gradients of the outputs to gradients of the inputs; what was saved lives until it is disposed. */
 export interface Pullback<T extends readonly Tensor[]> {
   /** What the function returned; the caller's to dispose. */
   readonly outputs: T;

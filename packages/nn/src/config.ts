@@ -30,11 +30,13 @@ export interface LinearAttentionConfig {
   readonly strict: boolean;
 }
 
+/** Softmax attention, in tiles: the baseline. */
 export interface SoftmaxAttentionConfig {
   readonly type: 'softmax';
   readonly mask: Mask;
 }
 
+/** Attention of a layer, with every option resolved. */
 export type AttentionConfig = LinearAttentionConfig | SoftmaxAttentionConfig;
 
 /** What stands in for dropout of attention weights; its rate falls over training. */

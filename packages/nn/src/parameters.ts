@@ -42,6 +42,7 @@ export class Parameters {
     return this.#tensors;
   }
 
+  /** Frees all of them. */
   dispose(): void {
     for (const parameter of this.#tensors.values()) parameter.dispose();
   }

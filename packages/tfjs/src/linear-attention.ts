@@ -1,26 +1,22 @@
 import { type Backend, MissingGradientError, sizeOf, ValueError } from '@linattn/math';
+import type { HostAttentionOptions } from '@linattn/math/host';
 import {
-  attendBackward,
-  attendForward,
-  type HostArray,
-  type HostAttentionInputs,
-  type HostAttentionOptions,
-} from '@linattn/math/host';
-import {
+  concat,
   customGrad,
   engine,
-  type Rank,
+  type GradSaveFunc,
   reshape,
   slice,
   Tensor,
   type Tensor1D,
   type Tensor3D,
   type Tensor4D,
-  tensor,
   tidy,
   zeros,
 } from '@tensorflow/tfjs-core';
 import { openBackend } from './backend.ts';
+import { attendOnDevice, sharesMemory } from './on-device.ts';
+import { attendOnHost } from './on-host.ts';
 
 /** As of `linearAttention` in @linattn/math, with tensors of TensorFlow.js. */
 export interface LinearAttentionOptions extends Omit<HostAttentionOptions, 'returnState'> {
@@ -30,7 +26,10 @@ export interface LinearAttentionOptions extends Omit<HostAttentionOptions, 'retu
   readonly initialState?: Tensor4D;
   /** m [B, N_k, H]: key n counts m_n times; 0 hides it. Asking for its gradient throws MissingGradientError. */
   readonly keyWeights?: Tensor3D;
-  /** The linattn backend that computes; one whose kernels run at once. Default: the WebAssembly kernels that `ready` opened. */
+  /**
+   * The linattn backend that computes: one whose kernels run at once, or, where TensorFlow.js runs on tfjs-backend-webgpu,
+   * @linattn/kernels-webgpu opened on its device. Default: the WebAssembly kernels that `ready` opened.
+   */
   readonly backend?: Backend;
 }
 
@@ -39,12 +38,13 @@ export interface LinearAttentionOptions extends Omit<HostAttentionOptions, 'retu
  * c) and O(N D) memory, forward and backward. See `linearAttention` in @linattn/math for the mathematics.
  * q [B, N_q, H, D], k [B, N_k, H, D], v [B, N_k, H, D_v], float32; returns o [B, N_q, H, D_v].
  *
- * It runs synchronously on the host, whatever TensorFlow.js computes on: numbers are read with `dataSync` and written back.
- * @throws ShapeError, ValueError naming the argument; with `strict`, DenominatorError when some g <= 0; DeviceError before `ready`;
- * MissingGradientError for gradients of gradients.
+ * It runs synchronously on the host, whatever TensorFlow.js computes on: numbers are read with `dataSync` and written back. With a
+ * `backend` on tfjs-backend-webgpu's own device it stays in that device's memory.
+ * @throws ShapeError, ValueError naming the argument; with `strict`, DenominatorError when some g <= 0 (on a GPU: UnsupportedError);
+ * DeviceError before `ready`; MissingGradientError for gradients of gradients.
  */
 export function linearAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: LinearAttentionOptions = {}): Tensor4D {
-  return tidy('linearAttention', () => record({ q, k, v }, options, ({ output }) => output)) as Tensor4D;
+  return tidy('linearAttention', () => record({ q, k, v }, options).value) as Tensor4D;
 }
 
 /**
@@ -58,28 +58,14 @@ export function linearAttentionWithState(
   options: LinearAttentionOptions = {},
 ): { output: Tensor4D; state: Tensor4D } {
   return tidy('linearAttention', () => {
-    let [outputShape, stateShape]: Tensor4D['shape'][] = [];
-    // A custom gradient has one output: both go in a row, and are cut apart by operations that TensorFlow.js differentiates.
-    const row = record({ q, k, v }, { ...options, returnState: true }, ({ output, state }) => {
-      [outputShape, stateShape] = [output.shape, state!.shape] as Tensor4D['shape'][];
-      const values = new Float32Array(output.values.length + state!.values.length);
-      values.set(output.values);
-      values.set(state!.values, output.values.length);
-      return { shape: [values.length], values };
-    });
-    const split = sizeOf(outputShape);
-    return {
-      output: reshape<Rank.R4>(slice(row, 0, split), outputShape),
-      state: reshape<Rank.R4>(slice(row, split), stateShape),
-    };
+    const { value, outputShape, stateShape } = record({ q, k, v }, { ...options, returnState: true });
+    return cut(value, outputShape, stateShape!) as { output: Tensor4D; state: Tensor4D };
   });
 }
 
-type Inputs = { readonly [name in keyof HostAttentionInputs]: Tensor };
-
-/** Runs the operation under TensorFlow.js's tape. `packed` says what the tape sees of the results. */
+/** Runs the operation under TensorFlow.js's tape. */
 function record(
-  qkv: Inputs,
+  qkv: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
   {
     backend = openBackend(),
     coefficients,
@@ -87,32 +73,35 @@ function record(
     keyWeights,
     ...options
   }: LinearAttentionOptions & HostAttentionOptions,
-  packed: (forward: ReturnType<typeof attendForward>) => HostArray,
-): Tensor {
+): { readonly value: Tensor; readonly outputShape: Tensor4D['shape']; readonly stateShape?: Tensor4D['shape'] } {
   const given = Object.entries({ ...qkv, coefficients, initialState, keyWeights });
-  const inputs = given.filter((entry): entry is [keyof Inputs, Tensor] => entry[1] !== undefined);
+  const inputs = given.filter((entry): entry is [string, Tensor] => entry[1] !== undefined);
   for (const [name, input] of inputs) checkTensor(name, input);
-  const operation = customGrad((..._: unknown[]) => {
-    // Numbers that backward needs stay on the host: as tensors they would have to be read a second time.
-    const arrays = Object.fromEntries(
-      inputs.map(([name, input]) => [name, onHost(input)]),
-    ) as unknown as HostAttentionInputs;
-    const forward = attendForward(backend, arrays, options);
-    const { output, denominator } = forward;
-    const gradFunc = (dy: Tensor): Tensor[] => {
+  const attend = sharesMemory(backend) ? attendOnDevice(backend) : attendOnHost(backend);
+  let [outputShape, stateShape]: (Tensor4D['shape'] | undefined)[] = [];
+  const operation = customGrad((...args: unknown[]) => {
+    const forward = attend(Object.fromEntries(inputs), options);
+    const { output, state } = forward;
+    (args.at(-1) as GradSaveFunc)(forward.saved);
+    [outputShape, stateShape] = [output.shape, state?.shape] as Tensor4D['shape'][];
+    const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
       if (engine().isTapeOn()) throw new MissingGradientError("linearAttention's gradient");
-      const values = dy.dataSync<'float32'>();
-      const split = output.values.length;
-      const upstream = {
-        output: { shape: output.shape, values: values.subarray(0, split) },
-        state: forward.state && { shape: forward.state.shape, values: values.subarray(split) },
-      };
-      const gradients = attendBackward(backend, arrays, { output, denominator }, upstream, options);
-      return inputs.map(([name, { shape }]) => (name === 'keyWeights' ? zeros(shape) : toTensor(gradients[name]!)));
+      const gradients = forward.backward(saved, state ? cut(dy, output.shape, state.shape) : { output: dy });
+      return inputs.map(([name, { shape }]) => gradients[name] ?? zeros(shape));
     };
-    return { value: toTensor(packed(forward)), gradFunc };
+    // A custom gradient has one output: both go in a row, and are cut apart by operations that TensorFlow.js differentiates.
+    return { value: state ? concat([reshape(output, [-1]), reshape(state, [-1])]) : output, gradFunc };
   });
-  return operation(...inputs.map(([name, input]) => (name === 'keyWeights' ? withoutGradient(input) : input)));
+  const value = operation(
+    ...inputs.map(([name, input]) => (name === 'keyWeights' ? withoutGradient(input) : input)),
+  ) as Tensor;
+  return { value, outputShape: outputShape!, stateShape };
+}
+
+/** A row of both results as two tensors. */
+function cut(row: Tensor, outputShape: number[], stateShape: number[]): { output: Tensor; state: Tensor } {
+  const at = sizeOf(outputShape);
+  return { output: reshape(slice(row, 0, at), outputShape), state: reshape(slice(row, at), stateShape) };
 }
 
 /** The same tensor, whose gradient throws. */
@@ -127,9 +116,3 @@ function checkTensor(name: string, given: unknown): void {
   if (!(given instanceof Tensor)) throw new ValueError(name, given, 'a tensor of TensorFlow.js');
   if (given.dtype !== 'float32') throw new ValueError(name, `a tensor of ${given.dtype}`, 'a tensor of float32');
 }
-
-const onHost = (x: Tensor): HostArray => ({ shape: x.shape, values: x.dataSync<'float32'>() });
-
-/** @param array in float64 where the backend computes so. */
-const toTensor = ({ shape, values }: HostArray): Tensor =>
-  tensor(values instanceof Float32Array ? values : Float32Array.from(values), [...shape]);

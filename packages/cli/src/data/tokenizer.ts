@@ -13,6 +13,7 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /** The id between documents. */
   readonly endOfText: number;
+  /** Token ids of a text. */
   encode(text: string): TokenIds;
   /** `endOfText` and bytes that make no character are shown, never thrown. */
   decode(ids: readonly number[]): string;

@@ -2,6 +2,7 @@ import * as grammar from './grammar.ts';
 import { Choices } from './random.ts';
 import { animals, colours, deeds, homes, objects, type Person, people, places } from './words.ts';
 
+/** What a story asks to be remembered. */
 export type RecallKind = 'name' | 'object' | 'colour' | 'place' | 'promise';
 
 /** A word of a story that only its beginning tells. */
@@ -14,6 +15,7 @@ export interface Recall {
   readonly distance: number;
 }
 
+/** A story, with the places that ask for what its beginning told. */
 export interface Story {
   readonly text: string;
   readonly recalls: readonly Recall[];

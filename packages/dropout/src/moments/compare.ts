@@ -5,6 +5,7 @@ import { type AttentionProblem, explicitAttention, randomProblem } from './probl
 import { sampleDropout } from './real-dropout.ts';
 import type { SampleMoments } from './sample.ts';
 
+/** What `compareWithDropout` draws: sizes, rate, number of draws. */
 export interface ComparisonSettings {
   readonly tokens: number;
   readonly headDim: number;
@@ -27,7 +28,9 @@ export interface ComparisonRow {
   readonly correlation?: number;
 }
 
+/** Real dropout, or one of the modes. */
 export type ComparisonColumn = 'real' | DropoutMode;
+/** The columns of a comparison, in order: real dropout first. */
 export const comparisonColumns: readonly ComparisonColumn[] = ['real', ...dropoutModes];
 
 interface Measured {

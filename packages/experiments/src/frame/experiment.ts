@@ -3,6 +3,7 @@ import type { Section } from './section.ts';
 
 /** `smoke`: seconds, for tests. `laptop`: minutes on two cores. `paper`: the paper's sizes, for a GPU host. */
 export const scales = ['smoke', 'laptop', 'paper'] as const;
+/** How large an experiment runs: `smoke` takes seconds, `laptop` minutes, `paper` a GPU host. */
 export type Scale = (typeof scales)[number];
 
 /** A text as tokens, and what losses on it mean. */
@@ -86,6 +87,7 @@ export interface Experiment<S extends Settings = Settings, V = unknown> {
   readonly name: string;
   readonly title: string;
   readonly scales: Readonly<Record<Scale, S>>;
+  /** The measurements that these settings ask for, in order. */
   tasks(settings: S): readonly Task<V>[];
   /** Given every task's value. */
   write(section: Section, settings: S, values: ReadonlyMap<string, V>): Promise<void>;

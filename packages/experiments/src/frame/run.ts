@@ -9,6 +9,7 @@ import { Measurements } from './measurements.ts';
 import { type Provenance, provenance } from './provenance.ts';
 import { Section } from './section.ts';
 
+/** Where an experiment writes, what it runs on, and what stops it. */
 export interface RunOptions {
   readonly scale: Scale;
   /** The experiment's folder is made in this one. */

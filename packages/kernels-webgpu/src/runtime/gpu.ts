@@ -4,6 +4,8 @@ import { type Buffer, BufferPool } from './pool.ts';
 import { type Program, ProgramCache } from './program.ts';
 import { type CompileProgress, type Grid, Recorder, type Timing } from './recorder.ts';
 
+const vec4Bytes = 16;
+
 /** A device with its buffers, programs and recorded work: what kernels are written against. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -114,6 +116,32 @@ export class Gpu {
   submit(): Promise<void> {
     this.check();
     return this.#recorder.submit();
+  }
+
+  /**
+   * Shows memory of somebody else's to kernels. Loads of four need whole vec4s: where the size has a rest, it is copied to a buffer of
+   * our own.
+   */
+  adopt(gpu: GPUBuffer): Buffer {
+    this.check();
+    if (gpu.size % vec4Bytes === 0) return this.pool.adopt(gpu);
+    const buffer = this.pool.take('copy', gpu.size, true);
+    this.#copy(gpu, buffer.gpu, gpu.size);
+    return buffer;
+  }
+
+  /** Submits the recorded work at once. Each buffer's numbers arrive in the memory beside it: computed there, where that is possible. */
+  deliver(results: readonly (readonly [Buffer, GPUBuffer])[]): void {
+    this.check();
+    const copied = results.filter(([buffer, gpu]) => gpu.size % vec4Bytes !== 0 || !this.pool.redirect(buffer, gpu));
+    this.#recorder.submitNow();
+    for (const [buffer, gpu] of copied) this.#copy(buffer.gpu, gpu, gpu.size);
+  }
+
+  #copy(from: GPUBuffer, to: GPUBuffer, bytes: number): void {
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    this.device.queue.submit([encoder.finish()]);
   }
 
   submitTimed(each: boolean): Promise<Timing[]> {

@@ -3,11 +3,15 @@ import { usage } from './flags.ts';
 
 /** A GPU buffer with what the pool knows of it: the handle behind every tensor of this backend. */
 export interface Buffer {
-  readonly gpu: GPUBuffer;
-  readonly id: number;
+  gpu: GPUBuffer;
+  id: number;
   readonly bytes: number;
   /** The submission that the last recorded use belongs to. */
   usedAt: number;
+  /** The submission that it was taken in, if none of the commands recorded for it then were of an owner before. */
+  takenAt: number;
+  /** Somebody else's memory: never pooled, never destroyed. */
+  foreign: boolean;
 }
 
 /** Submissions after which a buffer that nobody asked for is given back to the device. */
@@ -18,6 +22,8 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, Buffer[]>();
   readonly #live = new Set<Buffer>();
+  /** Foreign buffers that were given back since the last submission. */
+  #left: Buffer[] = [];
   #pooledBytes = 0;
   #liveBytes = 0;
   #peakBytes = 0;
@@ -57,12 +63,35 @@ export class BufferPool {
     }
     const { STORAGE, COPY_SRC, COPY_DST } = usage;
     const gpu = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
-    const buffer = { gpu, id: this.#nextId++, bytes: size, usedAt: -1 };
+    const buffer = { gpu, id: this.#nextId++, bytes: size, usedAt: -1, takenAt: 0, foreign: false };
     this.#enter(buffer);
     return buffer;
   }
 
+  /** Shows memory of somebody else's; not counted in bytes. */
+  adopt(gpu: GPUBuffer): Buffer {
+    const buffer = { gpu, id: this.#nextId++, bytes: gpu.size, usedAt: -1, takenAt: this.submission, foreign: true };
+    this.#live.add(buffer);
+    return buffer;
+  }
+
+  /**
+   * Puts somebody else's memory in the place of a buffer that commands are recorded for, so that they write there. False where some of
+   * them may have been submitted, or belong to a former use of it.
+   */
+  redirect(buffer: Buffer, gpu: GPUBuffer): boolean {
+    if (buffer.takenAt !== this.submission || buffer.foreign || !this.#live.has(buffer)) return false;
+    const { gpu: own, id, bytes, usedAt } = buffer;
+    this.give(buffer);
+    this.#free.get(bytes)!.pop();
+    this.#free.get(bytes)!.push({ gpu: own, id, bytes, usedAt, takenAt: 0, foreign: false });
+    Object.assign(buffer, { gpu, id: this.#nextId++, foreign: true });
+    this.#live.add(buffer);
+    return true;
+  }
+
   #enter(buffer: Buffer): void {
+    buffer.takenAt = buffer.usedAt === this.submission ? -1 : this.submission;
     this.#live.add(buffer);
     this.#liveBytes += buffer.bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#pooledBytes);
@@ -70,6 +99,10 @@ export class BufferPool {
 
   give(buffer: Buffer): void {
     if (!this.#live.delete(buffer)) return;
+    if (buffer.foreign) {
+      this.#left.push(buffer);
+      return;
+    }
     this.#liveBytes -= buffer.bytes;
     this.#pooledBytes += buffer.bytes;
     const list = this.#free.get(buffer.bytes);
@@ -79,6 +112,8 @@ export class BufferPool {
 
   /** Destroys pooled buffers that were not used for long; all of them with `age` 0. Call when nothing recorded is pending. */
   trim(age = patience): void {
+    for (const buffer of this.#left) this.onDestroy(buffer);
+    this.#left = [];
     for (const [size, list] of this.#free) {
       const kept = list.filter((buffer) => {
         if (this.submission - buffer.usedAt < age) return true;
@@ -93,7 +128,7 @@ export class BufferPool {
 
   #destroy(buffer: Buffer): void {
     this.onDestroy(buffer);
-    buffer.gpu.destroy();
+    if (!buffer.foreign) buffer.gpu.destroy();
   }
 
   memory(): { buffers: number; bytes: number; pooledBytes: number; peakBytes: number } {

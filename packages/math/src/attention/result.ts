@@ -2,6 +2,7 @@ import { DenominatorError } from '../errors.ts';
 import type { NdArray } from './ndarray.ts';
 import { type Problem, stateShape } from './problem.ts';
 
+/** What a forward pass over plain arrays gives. */
 export interface AttentionResult {
   /** o [B, N_q, H, D_v] */
   readonly output: NdArray;
@@ -10,7 +11,7 @@ export interface AttentionResult {
   /** min |g|: how near some row came to dividing by 0. */
   readonly minDenominator: number;
   /**
-   * [B, H, F, D_v + 1]: Σ ψ(k_n) w_nᵀ with ψ(k) = [1, k (, k⊗k)] and w = [v, 1]. Row 0 is u, whose last entry counts the tokens;
+   * `[B, H, F, D_v + 1]`: Σ ψ(k_n) w_nᵀ with ψ(k) = [1, k (, k⊗k)] and w = [v, 1]. Row 0 is u, whose last entry counts the tokens;
    * rows 1 to D are S.
    */
   readonly state: NdArray;
@@ -24,6 +25,7 @@ export interface OutputGradients {
   readonly state?: NdArray;
 }
 
+/** Gradients of every input and coefficient; each array has its input's shape. */
 export interface AttentionGradients {
   readonly dq: NdArray;
   readonly dk: NdArray;

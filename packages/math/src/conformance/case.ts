@@ -6,7 +6,9 @@ import type { InputSpec, Precision } from './inputs.ts';
 /** The one table of tolerances. They hold for the relative norm error and for the largest error over the largest magnitude. */
 export const tolerances: Readonly<Record<Precision, number>> = { float64: 1e-10, float32: 1e-5 };
 
+/** What an operation is to a backend: `core` ones it must have, others may be composed. */
 export type Tag = 'core' | 'fused' | 'attention';
+/** Tensors by the name of the input. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
 /** A small graph around one operation, with its inputs: what a backend must compute as the float64 reference does. */

@@ -6,12 +6,15 @@ import { type Shape, sizeOf } from '../shape.ts';
 export interface InputSpec {
   readonly shape: Shape;
   readonly dtype: DType;
+  /** The numbers, from a stream of its own for each input. */
   readonly draw: (stream: RandomSource) => ArrayLike<number>;
 }
 
 /** Philox draws of one input. Each call with another `part` is another stream. */
 export interface RandomSource {
+  /** Standard normal numbers. */
   readonly normal: (size: number, part?: number) => Float64Array;
+  /** Uniform numbers in (0, 1). */
   readonly uniform: (size: number, part?: number) => Float64Array;
   /** The stream of the case's input at another position, to draw numbers correlated with it. */
   readonly of: (position: number) => RandomSource;
@@ -42,6 +45,7 @@ export function materialise(
   return precision === 'float32' ? Float32Array.from(values) : values;
 }
 
+/** What a backend computes in; it decides on the tolerance. */
 export type Precision = 'float32' | 'float64';
 
 const float = (shape: Shape, draw: InputSpec['draw']): InputSpec => ({ shape, dtype: 'float', draw });

@@ -134,6 +134,7 @@ export async function runCase(backend: Backend, opCase: OpCase, reference?: Back
   }
 }
 
+/** Which cases run, and against what. */
 export interface ConformanceOptions {
   /** Which cases to run. Default: all. */
   readonly filter?: (opCase: OpCase) => boolean;

@@ -3,6 +3,7 @@ import { scope, unscoped } from '../scope.ts';
 import type { OpCase } from './case.ts';
 import { recordCase } from './run.ts';
 
+/** Times of one case. Milliseconds. */
 export interface CaseTiming {
   readonly name: string;
   readonly backend: string;

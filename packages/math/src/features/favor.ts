@@ -12,6 +12,7 @@ import { checkRank } from '../shape.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { FeatureMap } from './feature-map.ts';
 
+/** Sizes of a FAVOR+ projection, and the key that it is drawn from. */
 export interface FavorProjectionOptions {
   /** D */
   readonly headDim: number;

@@ -11,6 +11,7 @@ export type FeatureMap = (x: Tensor, role: 'query' | 'key') => Tensor;
 /** The kernel to use over features: f(φ(q)·φ(k)) = φ(q)·φ(k). */
 export const featureKernel = { a: 0, b: 1, c: 0 } as const;
 
+/** As of `linearAttention`, but the kernel: that is φ(q)·φ(k). */
 export interface FeatureMapAttentionOptions
   extends Omit<
     LinearAttentionOptions,

@@ -83,22 +83,69 @@ export function attendBackward(
   options: HostAttentionOptions = {},
 ): HostAttentionGradients {
   return onHost(backend, (upload, read) => {
-    const { q, k, v, coefficients, initialState, keyWeights } = uploadAll(inputs, upload);
-    const { a, b, c, ...attributes } = resolveAttention({ ...options, coefficients });
     const dO = upstream.output ?? zerosLike(forward.output);
-    checkShape('upstream.output', dO.shape, forward.output.shape);
-    const gradients = apply(
+    const gradients = linearAttentionBackward(
+      uploadAll(inputs, upload),
+      { output: upload('output', forward.output), denominator: upload('denominator', forward.denominator) },
+      { output: upload('upstream.output', dO), state: upstream.state && upload('upstream.state', upstream.state) },
+      options,
+    );
+    const { q, k, v, coefficients, initialState } = gradients;
+    return {
+      ...{ q: read(q), k: read(k), v: read(v), coefficients: read(coefficients) },
+      initialState: initialState && read(initialState),
+    };
+  });
+}
+
+/** Shapes as of `linearAttention`. */
+export interface AttentionInputs {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly coefficients?: Tensor;
+  readonly initialState?: Tensor;
+  readonly keyWeights?: Tensor;
+}
+
+/** Each of its input's shape. */
+export interface AttentionGradients {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  /** Of [a, b, c], given as a tensor or as numbers. */
+  readonly coefficients: Tensor;
+  /** Where there was one. */
+  readonly initialState?: Tensor;
+}
+
+/**
+ * The gradients of `linearAttention` where another framework keeps the tape and tensors of this backend are made over its memory. It
+ * queues, like any operation, and records nothing.
+ * @param forward o [B, N_q, H, D_v] and g [B, N_q, H], as `linearAttention` returned them for the same inputs and options.
+ * @param upstream gradients of the output, and of the state where one was returned.
+ * @throws ShapeError, ValueError naming the argument.
+ */
+export function linearAttentionBackward(
+  inputs: AttentionInputs,
+  forward: { readonly output: Tensor; readonly denominator: Tensor },
+  upstream: { readonly output: Tensor; readonly state?: Tensor },
+  options: HostAttentionOptions = {},
+): AttentionGradients {
+  const { q, k, v, coefficients, initialState, keyWeights } = inputs;
+  const { a, b, c, ...attributes } = resolveAttention({ ...options, coefficients });
+  checkShape('upstream.output', upstream.output.shape, forward.output.shape);
+  const [dq, dk, dv, dCoefficients, dInitialState] = untaped(() =>
+    apply(
       linearAttentionBackwardOp,
       [
-        ...[q, k, v, coefficients ?? tensor(backend, [a, b, c]), initialState, keyWeights],
-        ...[upload('output', forward.output), upload('denominator', forward.denominator), upload('dO', dO)],
-        upstream.state && upload('dState', upstream.state),
+        ...[q, k, v, coefficients ?? tensor(q.backend, [a, b, c]), initialState, keyWeights],
+        ...[forward.output, forward.denominator, upstream.output, upstream.state],
       ],
       attributes,
-    ).map(read);
-    const [dq, dk, dv, dCoefficients, dInitialState] = gradients;
-    return { q: dq, k: dk, v: dv, coefficients: dCoefficients, initialState: dInitialState };
-  });
+    ),
+  );
+  return { q: dq, k: dk, v: dv, coefficients: dCoefficients, initialState: dInitialState };
 }
 
 type Upload = (name: string, array: HostArray) => Tensor;
@@ -126,7 +173,7 @@ function onHost<T>(backend: Backend, body: (upload: Upload, read: Read) => T): T
   return unscoped(() => untaped(() => scope(() => body(upload, read))));
 }
 
-function uploadAll(inputs: HostAttentionInputs, upload: Upload) {
+function uploadAll(inputs: HostAttentionInputs, upload: Upload): AttentionInputs {
   const { coefficients, initialState, keyWeights } = inputs;
   return {
     q: upload('q', inputs.q),

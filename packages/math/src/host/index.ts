@@ -1,5 +1,7 @@
-/** Attention on numbers that another framework owns: its tensors in, its tensors out, on any backend that computes at once. */
+/** Attention on numbers that another framework owns: its tensors in, its tensors out. */
 export {
+  type AttentionGradients,
+  type AttentionInputs,
   attendBackward,
   attendForward,
   type HostArray,
@@ -7,5 +9,6 @@ export {
   type HostAttentionGradients,
   type HostAttentionInputs,
   type HostAttentionOptions,
+  linearAttentionBackward,
 } from './attention.ts';
 export { SharedBackend } from './shared-backend.ts';

@@ -11,4 +11,5 @@ const affineOp = defineOp<OpAttributes['affine']>({
 /** scale · x + shift, for plain numbers. */
 export const affine = (x: Tensor, scale: number, shift = 0): Tensor => apply(affineOp, [x], { scale, shift })[0];
 
+/** -x, any shape. */
 export const neg = (x: Tensor): Tensor => affine(x, -1);

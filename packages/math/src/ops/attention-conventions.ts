@@ -15,6 +15,7 @@ export interface NormalizeOptions {
    * learnable coefficients). Default `none`.
    */
   readonly normalize?: 'none' | 'l2';
+  /** The length r that `l2` gives every q and k. Default: r² = 0.95 a / |b|. */
   readonly radius?: number;
 }
 

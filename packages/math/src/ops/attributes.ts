@@ -21,6 +21,7 @@ export const unaryFunctions = [
   'sin',
   'cos',
 ] as const;
+/** Functions of one number, by the names that kernels know them by. */
 export type UnaryFunction = (typeof unaryFunctions)[number];
 
 /**
@@ -43,13 +44,16 @@ export const binaryFunctions = [
   'siluBackward',
   'eluBackward',
 ] as const;
+/** Functions of two numbers, by the names that kernels know them by. */
 export type BinaryFunction = (typeof binaryFunctions)[number];
 
+/** What an axis is reduced by. */
 export type ReduceFunction = 'sum' | 'max' | 'min';
 
 /** V(i): `causal` n <= i; `bidirectional` all n; `prefix` n <= max(i, prefix - 1). */
 export type Mask = 'causal' | 'bidirectional' | 'prefix';
 
+/** What a kernel of `linearAttention` is told beside its tensors. */
 export interface LinearAttentionAttributes {
   readonly mask: Mask;
   /** Conditional tokens P; 0 unless `mask` is `prefix`. */
@@ -62,6 +66,7 @@ export interface LinearAttentionAttributes {
   readonly returnState: boolean;
 }
 
+/** What a kernel of `softmaxAttention` is told beside its tensors. */
 export interface SoftmaxAttentionAttributes {
   readonly mask: Mask;
   readonly prefix: number;
@@ -77,6 +82,7 @@ export interface TripleProductAttributes {
   readonly returnState: boolean;
 }
 
+/** What a kernel of `rotary` is told beside its tensors. */
 export interface RotaryAttributes {
   /** How many leading features of each head turn (even); the rest pass through. */
   readonly dimensions: number;
@@ -87,6 +93,7 @@ export interface RotaryAttributes {
   readonly inverse: boolean;
 }
 
+/** What a kernel of `random` is told. */
 export interface RandomAttributes {
   readonly shape: Shape;
   readonly distribution: 'normal' | 'uniform';
@@ -96,6 +103,7 @@ export interface RandomAttributes {
   readonly stream: readonly [number, number];
 }
 
+/** What a kernel of `adamW` is told beside its tensors. */
 export interface AdamWAttributes {
   readonly learningRate: number;
   readonly beta1: number;

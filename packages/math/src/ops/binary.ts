@@ -51,11 +51,20 @@ const binary =
   (x: Tensor, y: Tensor): Tensor =>
     apply(binaryOp, [x, y], { fn })[0];
 
+/**
+ * x + y; shapes broadcast as in NumPy.
+ * @throws ShapeError naming y when they do not.
+ */
 export const add = binary('add');
+/** x - y; shapes broadcast. */
 export const sub = binary('sub');
+/** x y, element by element; shapes broadcast. */
 export const mul = binary('mul');
+/** x / y, element by element; shapes broadcast. Nothing is added to y. */
 export const div = binary('div');
+/** The larger of x and y; shapes broadcast. Where they are equal, x gets the gradient. */
 export const maximum = binary('maximum');
+/** The smaller of x and y; shapes broadcast. Where they are equal, x gets the gradient. */
 export const minimum = binary('minimum');
 /** 1 where x >= y, else 0. */
 export const ge = binary('ge');

@@ -23,7 +23,7 @@ const gatherOp = defineOp<OpAttributes['gather']>({
   ],
 });
 
-/** Rows of `table` [V, E] by `indices` [...]: [..., E]. An index outside gives a row of zeros. */
+/** Rows of `table` [V, E] by `indices` [...] give [..., E]. An index outside gives a row of zeros. */
 export const gather = (table: Tensor, indices: Tensor): Tensor => apply(gatherOp, [table, indices], {})[0];
 
 const scatterAddOp = defineOp<OpAttributes['scatterAdd']>({

@@ -73,6 +73,7 @@ export interface LinearAttentionOptions extends MaskOptions, KernelOptions, Norm
   readonly strict?: boolean;
 }
 
+/** What `linearAttention` returns. */
 export interface LinearAttentionResult {
   /** [B, N_q, H, D_v] */
   readonly output: Tensor;

@@ -58,6 +58,10 @@ const sumOp = reduceOf({
 /** Sum over `axes` (all when omitted). */
 export const sum = reduction(sumOp, 'sum');
 
+/**
+ * Mean over `axes` (all when omitted).
+ * @throws ShapeError for an axis that is not there.
+ */
 export const mean = (x: Tensor, axes?: readonly number[], keepDims = false): Tensor => {
   const total = sum(x, axes, keepDims);
   return affine(total, total.size / x.size);

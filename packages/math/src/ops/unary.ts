@@ -49,20 +49,31 @@ const unary =
   (x: Tensor): Tensor =>
     apply(unaryOp, [x], { fn })[0];
 
+/** eˣ, element by element. */
 export const exp = unary('exp');
+/** The natural logarithm: NaN below 0, -Infinity at 0. */
 export const log = unary('log');
+/** √x: NaN below 0. */
 export const sqrt = unary('sqrt');
 /** 1 / √x */
 export const rsqrt = unary('rsqrt');
+/** 1 / x */
 export const reciprocal = unary('reciprocal');
+/** x² */
 export const square = unary('square');
+/** |x|; gradient 0 at 0. */
 export const abs = unary('abs');
+/** -1, 0 or 1; it has no gradient. */
 export const sign = unary('sign');
 /** 1 where x > 0, else 0. */
 export const step = unary('step');
+/** The hyperbolic tangent. */
 export const tanh = unary('tanh');
+/** 1 / (1 + e⁻ˣ) */
 export const sigmoid = unary('sigmoid');
+/** The error function. */
 export const erf = unary('erf');
+/** max(x, 0); gradient 0 at 0. */
 export const relu = unary('relu');
 /** x Φ(x), exact (with erf). */
 export const gelu = unary('gelu');
@@ -70,5 +81,7 @@ export const gelu = unary('gelu');
 export const silu = unary('silu');
 /** x for x > 0, else eˣ - 1. */
 export const elu = unary('elu');
+/** The sine of x, in radians. */
 export const sin = unary('sin');
+/** The cosine of x, in radians. */
 export const cos = unary('cos');

@@ -4,6 +4,7 @@ import { seedKey, uniform53 } from '../random.ts';
 import { checkIds } from '../training/data.ts';
 import { checkSampling, type SamplingOptions, sampleToken } from './sample.ts';
 
+/** How a text goes on, and when it ends. */
 export interface GenerateOptions extends SamplingOptions {
   readonly maxTokens: number;
   /** Of the draws: equal seeds give equal texts. Default 0. */

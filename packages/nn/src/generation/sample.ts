@@ -1,5 +1,6 @@
 import { ValueError } from '@linattn/math';
 
+/** How a token is drawn from logits. */
 export interface SamplingOptions {
   /** Logits are divided by it; 0 takes the likeliest token. Default 1. */
   readonly temperature?: number;

@@ -8,6 +8,7 @@ import { checkConfigs, MismatchError } from '../training/state.ts';
 const format = 'linattn-decoding-state';
 const version = '1';
 
+/** What a stored state says of its model. */
 export interface SnapshotOptions {
   /** A name of the parameters, such as a checkpoint's digest. Stored, and compared when the state is read. Default: none. */
   readonly identity?: string;

@@ -14,6 +14,7 @@ export interface AttentionKernel {
   dispose(): void;
 }
 
+/** Sizes, kernel and positions of one attention layer. */
 export interface SelfAttentionOptions {
   readonly hiddenSize: number;
   readonly heads: number;
@@ -63,6 +64,7 @@ export class SelfAttention {
     return this.#output.forward(reshape(o, [batch, tokens, hiddenSize]));
   }
 
+  /** Frees what it drew for itself. */
   dispose(): void {
     this.#kernel.dispose();
   }

@@ -6,6 +6,7 @@ import { MLP, type MLPOptions } from './mlp.ts';
 import { LayerNorm } from './norm.ts';
 import { ShortConvolution } from './short-convolution.ts';
 
+/** One layer of a transformer: attention, MLP, and how they are joined. */
 export interface BlockOptions extends SelfAttentionOptions, MLPOptions {
   readonly layerNormEpsilon: number;
   /** x + attention(norm₁ x) + mlp(norm₂ x); otherwise h = x + attention(norm₁ x), then h + mlp(norm₂ h). */
@@ -49,6 +50,7 @@ export class Block {
     });
   }
 
+  /** Frees what its layers drew for themselves. */
   dispose(): void {
     this.#attention.dispose();
   }

@@ -14,7 +14,7 @@ export interface ForwardContext {
   readonly prefix?: number;
   /** Position of the first token: how many came before it in `BlockMemory`. */
   readonly position: number;
-  /** [B, N, H]: 1 for keys that are there, 0 for padding. */
+  /** `[B, N, H]`: 1 for keys that are there, 0 for padding. */
   readonly keyWeights?: Tensor;
 }
 
@@ -36,6 +36,7 @@ export class LayerMemory {
     this.#tensors = kept;
   }
 
+  /** Frees the state. */
   dispose(): void {
     for (const tensor of this.#tensors) tensor.dispose();
     this.#tensors = [];
@@ -50,6 +51,7 @@ export class BlockMemory {
   readonly attentionInput = new LayerMemory();
   readonly mlpInput = new LayerMemory();
 
+  /** Frees the state. */
   dispose(): void {
     for (const memory of [this.attention, this.attentionInput, this.mlpInput]) memory.dispose();
   }

@@ -9,6 +9,7 @@ export class Embedding {
     this.weight = source('weight', [rows, width], initial);
   }
 
+  /** tokens [...] (int32) give [..., E]; one outside the vocabulary gives zeros. */
   forward(tokens: Tensor): Tensor {
     return gather(this.weight, tokens);
   }

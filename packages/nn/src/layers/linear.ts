@@ -17,6 +17,7 @@ export class Linear {
     if (bias) this.bias = source('bias', [outputs], 0);
   }
 
+  /** x [..., inputs] to [..., outputs]: x Wᵀ + bias. */
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias);
   }

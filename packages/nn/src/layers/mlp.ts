@@ -4,8 +4,10 @@ import { Linear } from './linear.ts';
 
 /** Nonlinearities of the MLP; `gelu` is the exact one (erf). */
 export const activations = { gelu, silu } as const;
+/** The function between an MLP's two layers. */
 export type Activation = keyof typeof activations;
 
+/** Sizes and activation of an MLP. */
 export interface MLPOptions {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -29,6 +31,7 @@ export class MLP {
     this.#activation = activations[activation];
   }
 
+  /** x [..., E] to [..., E]. */
   forward(x: Tensor): Tensor {
     return this.#down.forward(this.#activation(this.#up.forward(x)));
   }

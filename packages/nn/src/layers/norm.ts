@@ -16,6 +16,7 @@ export class LayerNorm {
     this.bias = source('bias', [width], 0);
   }
 
+  /** x [..., E] to the same shape. */
   forward(x: Tensor): Tensor {
     return layerNorm(x, this.weight, this.bias, this.epsilon);
   }
@@ -33,6 +34,7 @@ export class RMSNorm {
     this.weight = source('weight', [width], 1);
   }
 
+  /** x [..., E] to the same shape. */
   forward(x: Tensor): Tensor {
     return rmsNorm(x, this.weight, this.epsilon);
   }

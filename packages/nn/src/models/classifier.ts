@@ -7,7 +7,9 @@ import { drawn, type ParameterSource, Parameters, under } from '../parameters.ts
 import type { LossOptions } from './gpt-neox.ts';
 import { initialSpread, Trunk } from './trunk.ts';
 
+/** A classifier's configuration, with every option resolved. */
 export type ClassifierConfig = GPTNeoXConfig & { readonly classes: number };
+/** The options of the trunk, and how many classes there are. */
 export type ClassifierOptions = GPTNeoXOptions & { readonly classes: number };
 
 /** A class for a whole sequence: the trunk of GPT-NeoX, bidirectional by default, the mean over tokens, one linear layer. */
@@ -43,13 +45,14 @@ export class SequenceClassifier {
     return this.#parameters.tensors;
   }
 
+  /** How many values a target may have. */
   get targetSize(): number {
     return this.config.classes;
   }
 
   /**
-   * tokens [B, N] to logits [B, classes].
-   * @param options.weights [B, N]: 1 at tokens, 0 at padding, which is neither attended to nor pooled. Default: no padding.
+   * tokens [B, N] to logits [B, classes]. `weights` [B, N] are 1 at tokens and 0 at padding, which is neither attended to nor pooled;
+   * default: no padding.
    */
   logits(tokens: Tensor, { weights, ...options }: LossOptions = {}): Tensor {
     return scope(() => {
@@ -66,6 +69,7 @@ export class SequenceClassifier {
     return scope(() => mean(crossEntropy(this.logits(tokens, options), targets)));
   }
 
+  /** Frees the parameters. */
   dispose(): void {
     this.#trunk.dispose();
     this.#parameters.dispose();

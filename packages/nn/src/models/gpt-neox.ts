@@ -22,7 +22,7 @@ import { initialSpread, Trunk } from './trunk.ts';
 
 /** What `loss` takes besides tokens and targets. */
 export interface LossOptions extends Partial<ForwardContext> {
-  /** [B, N]: how much each position's loss counts; default 1. The mean is over the weights. */
+  /** `[B, N]`: how much each position's loss counts; default 1. The mean is over the weights. */
   readonly weights?: Tensor;
 }
 
@@ -36,6 +36,7 @@ export class DecodingState {
     this.memories = Array.from({ length: layers }, () => new BlockMemory());
   }
 
+  /** Frees what it holds on the backend. */
   dispose(): void {
     for (const memory of this.memories) memory.dispose();
   }
@@ -154,6 +155,7 @@ export class GPTNeoX {
     );
   }
 
+  /** Frees what it holds on the backend. */
   dispose(): void {
     this.#trunk.dispose();
     this.#parameters.dispose();

@@ -29,6 +29,7 @@ interface Manifest {
   readonly optimizer: FileRecord;
 }
 
+/** What a checkpoint's folder holds. */
 export interface Checkpoint {
   readonly state: TrainerState;
   /** The model's parameters, for `GPTNeoX.load`. */

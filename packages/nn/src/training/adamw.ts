@@ -30,6 +30,7 @@ export const clipScale = (norm: Tensor, maximum: number): Tensor =>
     return minimum(div(constant(maximum), affine(norm, 1, 1e-12)), constant(1));
   });
 
+/** Rates and moments of AdamW (Loshchilov & Hutter 2019). */
 export interface AdamWOptions {
   /** Default 0.9. */
   readonly beta1?: number;
@@ -78,6 +79,7 @@ export class AdamW {
     });
   }
 
+  /** Frees the moments; the parameters are the model's. */
   dispose(): void {
     for (const pair of this.moments.values()) for (const moment of pair) moment.dispose();
   }

@@ -19,6 +19,7 @@ export interface Batch {
  * says that the data has ended.
  */
 export interface BatchSource {
+  /** The batch of this index, always the same one; undefined where the data ends. */
   batch(index: number, batchSize: number, seqLen: number): Batch | undefined;
 }
 

@@ -14,6 +14,7 @@ export interface Labelled {
   readonly label: number;
 }
 
+/** How examples are padded and in what order they come. */
 export interface ExampleOptions {
   /** `sampled`: endless, by seed, batch and row; `sequential`: one pass. Default `sampled`. */
   readonly order?: 'sampled' | 'sequential';

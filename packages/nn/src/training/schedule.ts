@@ -3,6 +3,7 @@ import { ensure } from '../ensure.ts';
 /** The learning rate of step t (from 0). */
 export type Schedule = (step: number) => number;
 
+/** A linear rise, then half a cosine. */
 export interface WarmupCosineOptions {
   /** Reached when the warm-up ends. */
   readonly peak: number;

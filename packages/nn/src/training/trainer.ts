@@ -29,9 +29,11 @@ export interface TrainableModel {
   /** How many values a target may have. */
   readonly targetSize: number;
   readonly parameters: ReadonlyMap<string, Tensor>;
+  /** The mean loss of a batch, in nats: one number, differentiable in the parameters. */
   loss(tokens: Tensor, targets: Tensor, options?: LossOptions): Tensor;
 }
 
+/** A model, its data, and how it learns. */
 export interface TrainerOptions extends AdamWOptions {
   readonly model: TrainableModel;
   readonly data: BatchSource;
@@ -55,6 +57,7 @@ export interface TrainerOptions extends AdamWOptions {
   readonly seed?: number;
 }
 
+/** What one step came to. */
 export interface StepResult {
   /** From 0. */
   readonly step: number;

@@ -3,7 +3,10 @@ import { seedKey, uniform53 } from '../random.ts';
 import type { Batch, BatchSource } from './data.ts';
 
 /** Token ids on the host: a Uint16Array, a Uint32Array, a plain array. */
-export type TokenArray = ArrayLike<number> & { slice(start: number, end: number): ArrayLike<number> };
+export type TokenArray = ArrayLike<number> & {
+  /** As of arrays. */
+  slice(start: number, end: number): ArrayLike<number>;
+};
 
 /** Rows of `seqLen` tokens from these starts, and as targets the same rows one token on. */
 function windows(tokens: TokenArray, starts: readonly number[], seqLen: number): Batch {
