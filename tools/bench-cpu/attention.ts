@@ -11,7 +11,11 @@ const heads = 16;
 const chunk = 64;
 
 /** Tokens up to which a peer is measured at all: beyond, it takes minutes or runs out of memory. */
-const reach = { softmax: (width: number) => (width > 64 ? 4096 : 16384), jax: 16384, tfjs: 4096 };
+const reach = {
+  softmax: (width: number) => (width > 64 ? 4096 : 16384),
+  jax: (width: number) => (width > 32 ? 4096 : 16384),
+  tfjs: 4096,
+};
 /** Nine tensors (q, k, v, o, their gradients, and what backward holds) must fit 4 GiB, twice: for both builds. */
 const mostElements = (3.5 * 2 ** 30) / (9 * 4);
 
@@ -38,7 +42,7 @@ async function measureOne(context: Context, tokens: number, width: number): Prom
     if (tokens <= reach.softmax(width) && backend === context.backends[0]) both.push(own.softmax.both);
     cleanups.push(own.dispose);
   }
-  if (context.peers.has('jax') && tokens <= (context.quick ? 4096 : reach.jax)) {
+  if (context.peers.has('jax') && tokens <= (context.quick ? 4096 : reach.jax(width))) {
     try {
       const problem = jax.attention(heads, tokens, width, chunk, data);
       const inputs = () => problem.inputs.map((input) => input.ref);

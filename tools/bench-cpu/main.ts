@@ -33,7 +33,7 @@ const loadGroups = async () => ({
   decoding: (await import('./decoding.ts')).measureDecoding,
 });
 
-/** All subjects with one number of threads, in one process. */
+/** All subjects of a group with one number of threads, in one process. */
 async function measure(threads: number): Promise<Result[]> {
   offerThreads(threads);
   const peers = new Set(options.peers.split(','));
@@ -59,13 +59,19 @@ async function measure(threads: number): Promise<Result[]> {
   return results;
 }
 
-/** Each number of threads has a process of its own: jax-js fixes its number when it is first used. */
+/**
+ * Each group and number of threads has a process of its own: jax-js fixes its number of threads when it is first used, and once its
+ * 4 GiB were full, later work in the same process fails too.
+ */
 function measureAll(): void {
   const started = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'bench-cpu-'));
-  const results = options.threads.split(',').flatMap((threads) => {
-    const file = join(folder, `${threads}.json`);
-    const own = ['--child', '--threads', threads, '--only', options.only, '--peers', options.peers, '--out', file];
+  const parts = options.threads
+    .split(',')
+    .flatMap((threads) => options.only.split(',').map((group) => [threads, group] as const));
+  const results = parts.flatMap(([threads, group]) => {
+    const file = join(folder, `${group}-${threads}.json`);
+    const own = ['--child', '--threads', threads, '--only', group, '--peers', options.peers, '--out', file];
     const words = [...process.execArgv, import.meta.filename, ...own, ...(options.quick ? ['--quick'] : [])];
     execFileSync(process.execPath, words, { stdio: 'inherit' });
     return JSON.parse(readFileSync(file, 'utf8')) as Result[];
