@@ -24,7 +24,6 @@ export async function writeReference(): Promise<void> {
     sort: ['source-order'],
     packagesRequiringDocumentation: packages.map(({ name }) => name),
     validation: { notExported: false, invalidLink: true, notDocumented: true },
-    intentionallyNotDocumented: ['@linattn/kernels-wasm.WasmOptions', '@linattn/kernels-wasm.Build'],
     requiredToBeDocumented: ['Function', 'Class', 'Interface', 'TypeAlias', 'Variable'],
     logLevel: 'Warn',
     // Of typedoc-plugin-markdown.

@@ -9,6 +9,7 @@ import { type Build, inlined, loadModule, type WasmSource } from './module/load.
 import { Pool } from './threads/pool.ts';
 import { mayShare, processors } from './threads/spawn.ts';
 
+/** What `createWasmBackend` is told; all of it has a default. */
 export interface WasmOptions {
   /**
    * Threads that compute, the calling one included. Default: as many as there are processors. It is 1 whatever is asked for on

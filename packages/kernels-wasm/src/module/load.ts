@@ -1,5 +1,6 @@
 import { DeviceError } from '@linattn/math';
 
+/** The module's two builds: with fused multiply-adds (relaxed SIMD), and without. */
 export type Build = 'plain' | 'relaxed';
 
 /** Where a build's bytes come from: the inlined text (default), or a response of a URL. */
