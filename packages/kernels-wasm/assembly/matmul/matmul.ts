@@ -1,5 +1,5 @@
 import { at, int, ptr } from '../lib/args';
-import { microPacked, START_BIAS, START_C, START_ZERO } from './micro';
+import { micro4, micro6, START_BIAS, START_C, START_ZERO } from './micro';
 import { pack } from './pack';
 
 // Blocks: a panel of A and one of B stay in the first cache, 128 KiB of A and 512 KiB of B in the second. A depth of up to 512 is
@@ -37,7 +37,7 @@ export function multiply(
   const packedA = at(packedB, B_FLOATS);
   const blockDepth = depth <= 2 * DEPTH ? depth : DEPTH;
   const width = min((n + 7) & ~7, (B_FLOATS / blockDepth) & ~7);
-  const height = (A_FLOATS / blockDepth) & ~3;
+  const height = A_FLOATS / blockDepth - ((A_FLOATS / blockDepth) % 6);
   for (let j0 = 0; j0 < n; j0 += width) {
     const columns = min(width, n - j0);
     for (let k0 = 0; k0 < depth; k0 += blockDepth) {
@@ -46,15 +46,22 @@ export function multiply(
       pack(columns, inner, 8, b + <usize>j0 * bColumn + <usize>k0 * bInner, bColumn, bInner, packedB);
       for (let i0 = 0; i0 < m; i0 += height) {
         const rows = min(height, m - i0);
-        pack(rows, inner, 4, a + <usize>i0 * aRow + <usize>k0 * aInner, aRow, aInner, packedA);
+        // Panels of 6 rows; of 4 where the last has no more.
+        const last = rows % 6 > 0 && rows % 6 <= 4 ? rows - (rows % 6) : rows;
+        const fromA = a + <usize>i0 * aRow + <usize>k0 * aInner;
+        pack(last, inner, 6, fromA, aRow, aInner, packedA);
+        if (last < rows) pack(rows - last, inner, 4, fromA + <usize>last * aRow, aRow, aInner, at(packedA, last * inner));
         for (let j = 0; j < columns; j += 8) {
           const panelB = at(packedB, j * inner);
-          for (let i = 0; i < rows; i += 4) {
+          const biasAt = at(bias, j0 + j);
+          for (let i = 0; i < rows; i += 6) {
             const to = at(c + <usize>(i0 + i) * cRow, j0 + j);
             const panelA = at(packedA, i * inner);
-            const biasAt = at(bias, j0 + j);
-            if (i + 4 <= rows && j + 8 <= columns) microPacked(inner, panelA, panelB, to, cRow, from, biasAt);
-            else edge(min(4, rows - i), min(8, columns - j), inner, panelA, panelB, to, cRow, from, biasAt, tile);
+            const tall = i < last;
+            if (i + (tall ? 6 : 4) > rows || j + 8 > columns) {
+              edge(tall, rows - i, columns - j, inner, panelA, panelB, to, cRow, from, biasAt, tile);
+            } else if (tall) micro6(inner, panelA, panelB, to, cRow, from, biasAt);
+            else micro4(inner, panelA, panelB, to, cRow, from, biasAt);
           }
         }
       }
@@ -62,8 +69,9 @@ export function multiply(
   }
 }
 
-/** A tile that C does not hold whole is computed aside and its part copied. */
+/** A tile that C may not hold whole is computed aside and its part copied. */
 function edge(
+  tall: bool,
   rows: i32,
   columns: i32,
   depth: i32,
@@ -75,16 +83,17 @@ function edge(
   bias: usize,
   tile: usize,
 ): void {
-  microPacked(depth, a, b, tile, 32, START_ZERO, 0);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const to = at(c + <usize>i * cRow, j);
-      let value = load<f32>(at(tile, i * 8 + j));
-      if (start == START_C) value += load<f32>(to);
-      else if (start == START_BIAS) value += load<f32>(at(bias, j));
-      store<f32>(to, value);
+  const height = min(tall ? 6 : 4, rows);
+  const width = min(8, columns);
+  if (start != START_ZERO) {
+    for (let i = 0; i < height; i++) {
+      memory.copy(tile + (<usize>i << 5), start == START_C ? c + <usize>i * cRow : bias, <usize>width << 2);
     }
   }
+  const from = start == START_ZERO ? START_ZERO : START_C;
+  if (tall) micro6(depth, a, b, tile, 32, from, 0);
+  else micro4(depth, a, b, tile, 32, from, 0);
+  for (let i = 0; i < height; i++) memory.copy(c + <usize>i * cRow, tile + (<usize>i << 5), <usize>width << 2);
 }
 
 /**
