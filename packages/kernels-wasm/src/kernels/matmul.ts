@@ -29,7 +29,7 @@ const up = (x: number, multiple: number): number => Math.ceil(x / multiple) * mu
 function tileOf(device: Device, batch: number, m: number, n: number, k: number): [number, number] {
   const parts = Math.min(Math.ceil((4 * device.threads) / batch), Math.floor((2 * m * n * k) / 4e6));
   if (device.threads === 1 || batch >= 4 * device.threads || parts < 2) return [m, n];
-  return m >= n ? [Math.max(16, up(m / parts, 8)), n] : [m, Math.max(16, up(n / parts, 8))];
+  return m >= n ? [Math.max(12, up(m / parts, 12)), n] : [m, Math.max(16, up(n / parts, 8))];
 }
 
 /** C = start + op(A) op(B), for each product of the batch. */
