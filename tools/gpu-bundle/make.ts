@@ -4,11 +4,15 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
-// Makes .gpu-bundle/ (or the folder named as argument): all that a bare Linux host with a GPU driver needs to run tools/bench-gpu and
-// tools/train-gpu, without a network. Compressed node and libvulkan1 are made once and kept; the programs are bundled anew each time.
+// Makes .gpu-bundle/ (or the folder named as argument): all that a bare Linux host with a GPU driver needs to run tools/bench-gpu,
+// tools/train-gpu and the command line (with `--backend webgpu`), without a network. Compressed node and libvulkan1 are made once and kept; the programs are bundled anew each time.
 const root = join(import.meta.dirname, '../..');
 const folder = resolve(root, process.argv[2] ?? '.gpu-bundle');
-const programs = { bench: 'tools/bench-gpu/main.ts', train: 'tools/train-gpu/main.ts' };
+const programs = {
+  bench: 'tools/bench-gpu/main.ts',
+  train: 'tools/train-gpu/main.ts',
+  linattn: 'packages/cli/src/bin.ts',
+};
 const most = 64 * 2 ** 20;
 
 mkdirSync(folder, { recursive: true });
@@ -24,6 +28,10 @@ await build({
   minifySyntax: true,
   conditions: ['@linattn/source'],
   loader: { '.wgsl': 'text' },
+  // CommonJS packages inside an ES module.
+  banner: {
+    js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
+  },
 });
 
 const compress = (source: string, target: string) => {
@@ -32,8 +40,10 @@ const compress = (source: string, target: string) => {
   execFileSync('xz', ['-6', '-f', target]);
 };
 compress(process.execPath, join(folder, 'node'));
-const dawn = join(dirname(createRequire(import.meta.url).resolve('webgpu/package.json')), 'dist/linux-x64/dawn.node');
-compress(dawn, join(folder, 'dawn.node'));
+const webgpu = dirname(createRequire(import.meta.url).resolve('webgpu/package.json'));
+compress(join(webgpu, 'dist/linux-x64/dawn.node'), join(folder, 'dawn.node'));
+// The package itself, for programs that import it by its name.
+for (const name of ['package.json', 'index.js']) copyFileSync(join(webgpu, name), join(folder, `webgpu-${name}`));
 
 // The Vulkan loader, and what NVIDIA's driver links to.
 const libraries = ['libvulkan1', 'libegl1', 'libglvnd0', 'libopengl0', 'libgl1', 'libglx0', 'libgles2'];
@@ -55,11 +65,16 @@ for deb in "$here"/*.deb; do [ -e "$deb" ] && dpkg -x "$deb" $to; done
 export LD_LIBRARY_PATH=$to/usr/lib/x86_64-linux-gnu:$LD_LIBRARY_PATH
 for file in node dawn.node; do [ -e $to/$file ] || xz -dc "$here/$file.xz" > $to/$file; done
 chmod +x $to/node
+package=$to/node_modules/webgpu
+mkdir -p $package/dist/linux-x64
+for file in package.json index.js; do cp "$here/webgpu-$file" $package/$file; done
+ln -sf $to/dawn.node $package/dist/linux-x64/dawn.node
 cp "$here/${program}.mjs" $to/
 exec $to/node $to/${program}.mjs "$@"
 `;
 writeFileSync(join(folder, 'run.sh'), script('bench'), { mode: 0o755 });
 writeFileSync(join(folder, 'train.sh'), script('train'), { mode: 0o755 });
+writeFileSync(join(folder, 'linattn.sh'), script('linattn'), { mode: 0o755 });
 
 let total = 0;
 for (const name of readdirSync(folder)) total += statSync(join(folder, name)).size;

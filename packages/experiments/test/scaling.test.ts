@@ -1,4 +1,4 @@
-import { linearAttention, random, scope, type Tensor, vjp } from '@linattn/math';
+import { type Backend, type Kernel, LimitError, linearAttention, random, scope, type Tensor, vjp } from '@linattn/math';
 import { float64Backend } from '@linattn/math/float64';
 import { softmaxAttention } from '@linattn/math/network';
 import { describe, expect, test } from 'vitest';
@@ -111,6 +111,52 @@ test('a method over budget is marked, and so is the size after it; one over the 
   });
   expect(slow.forward).toMatchObject({ missing: 'time' });
   expect(backend.memory().buffers).toBe(0);
+});
+
+/** A backend that refuses tensors over `largest` numbers. */
+function limited(inner: Backend, largest: number): Backend {
+  const refuse =
+    (kernel: Kernel<never>): Kernel<never> =>
+    (inputs, attributes, outputs) => {
+      for (const { shape } of outputs) {
+        const size = shape.reduce((product, extent) => product * extent, 1);
+        if (size > largest) throw new LimitError('shape', size, 'the largest tensor', largest);
+      }
+      return kernel(inputs, attributes, outputs);
+    };
+  const kernels = Object.entries<Kernel<never>>({ ...inner.kernels }).map(([name, kernel]) => [name, refuse(kernel)]);
+  return {
+    name: inner.name,
+    dtype: inner.dtype,
+    limits: inner.limits,
+    kernels: Object.fromEntries(kernels),
+    upload: (values, spec) => inner.upload(values, spec),
+    download: (handle, spec) => inner.download(handle, spec),
+    release: (handle) => inner.release(handle),
+    memory: () => inner.memory(),
+    dispose: () => inner.dispose(),
+  };
+}
+
+test('a batch over what a tensor may hold is cut, by rows and then by heads, and counts as whole', async () => {
+  const linattn = methods.find(({ name }) => name === 'linattn')!;
+  const shape = { batch: 2, heads: 4, tokens: 32, headDim: 8 };
+  const inner = float64Backend();
+  const size = 2 * 4 * 32 * 8;
+  const measure = (largest: number) =>
+    measurePoint(limited(inner, largest), {
+      ...{ method: linattn, shape, seed: 1, clock: 'wall', memoryBudget: 2 ** 30, timeLimit: 10 },
+    });
+  const [whole, rows, heads] = [await measure(size), await measure(size / 2), await measure(size / 8)];
+  expect([whole, rows, heads].map(({ both }) => (both as Measured).parts)).toEqual([undefined, 2, 8]);
+  const { savedElements, peakBytes } = whole.both as Measured;
+  for (const { both } of [rows, heads]) {
+    // Each part has its own a, b and c.
+    expect((both as Measured).savedElements).toBe(savedElements! + 3 * ((both as Measured).parts! - 1));
+    expect((both as Measured).peakBytes).toBeGreaterThan(0.9 * peakBytes);
+  }
+  expect((await measure(size / 16)).both).toMatchObject({ missing: 'backend', reason: expect.stringContaining('256') });
+  expect(inner.memory().buffers).toBe(0);
 });
 
 test('slopes of powers are their exponents, from the larger sizes', () => {

@@ -27,6 +27,7 @@ interface ReproduceOptions {
   readonly data?: string;
   readonly tokenizer?: string;
   readonly files?: string;
+  readonly steps?: number;
   readonly seed?: number;
   readonly overwrite?: boolean;
   readonly quiet?: boolean;
@@ -65,6 +66,7 @@ export function reproduceCommand(): Command {
     )
     .option('--data <name|file>', 'figure-3: stories, tinystories, tinystories-train, or a text file')
     .option('--tokenizer <bytes|file>', 'figure-3: bytes, or a Hugging Face tokenizer.json')
+    .addOption(option('--steps <n>', 'figure-3, table-1: training steps', parse.count))
     .option('--files <folder>', 'table-1: its data files, as the README of @linattn/experiments names them')
     .addOption(option('--seed <n>', 'of everything that is drawn', parse.integer))
     .option('--overwrite', 'throw former measurements away')
@@ -77,9 +79,9 @@ export function reproduceCommand(): Command {
 async function reproduce(name: string, options: ReproduceOptions, command: Command): Promise<void> {
   const { findExperiment, runExperiment } = await import('@linattn/experiments');
   const experiment = findExperiment(name);
-  const { scale, out, backend, threads, memoryBudget, timeLimit, clock, seed, overwrite } = options;
+  const { scale, out, backend, threads, memoryBudget, timeLimit, clock, steps, seed, overwrite } = options;
   const [data, tokenizer] = [options.data, options.tokenizer].map((file) => file && basename(file));
-  const overrides: Overrides = { memoryBudget, timeLimit, clock, data, tokenizer, seed };
+  const overrides: Overrides = { memoryBudget, timeLimit, clock, data, tokenizer, steps, seed };
   const terminal = new Terminal(process.stdout, { quiet: options.quiet });
   using interrupt = new Interrupt(() =>
     terminal.line(terminal.color.yellow('stopping after this measurement; Ctrl-C again to stop at once')),

@@ -76,6 +76,8 @@ export interface Overrides {
   readonly data?: string;
   /** `bytes`, or a tokenizer.json. */
   readonly tokenizer?: string;
+  /** Training steps. */
+  readonly steps?: number;
 }
 
 export interface Settings extends Overrides {

@@ -19,6 +19,8 @@ export interface Measured {
   readonly peakBytes: number;
   /** Numbers held for backward; in `both` only. */
   readonly savedElements?: number;
+  /** Tensors that the batch was cut into, where the backend's largest tensor holds no more. All of them are there at once. */
+  readonly parts?: number;
 }
 
 /** Why there is no number: over the budget of memory or time, or the backend cannot. */
@@ -93,13 +95,48 @@ const memoryGrowth = ({ expected }: Method, from: LayerShape, to: LayerShape): n
 /** Runs beyond the first end after this many, or after this many seconds. */
 const most = { runs: 7, seconds: 3 };
 
+/** As one tensor, or cut where the backend's limits ask for it: first into the batch's rows, then heads. */
 async function measurePass(metered: Meter, pass: Pass, options: MeasureOptions): Promise<Outcome> {
+  const before = options.before?.point[pass];
+  const least = before && !isMissing(before) ? (before.parts ?? 1) : 1;
+  const cuts = cutsOf(options.shape).filter(({ parts }) => parts >= least);
+  for (const [i, cut] of cuts.entries()) {
+    try {
+      return await measureParts(metered, pass, options, cut);
+    } catch (error) {
+      if (!(error instanceof LinattnError)) throw error;
+      if (error.code === 'LIMIT' && i < cuts.length - 1) continue;
+      const missing = ['MEMORY_BUDGET', 'OUT_OF_MEMORY'].includes(error.code) ? 'memory' : 'backend';
+      return { missing, reason: error.message };
+    }
+  }
+  throw new RangeError('a shape without rows or heads');
+}
+
+/** What each of `parts` equal tensors holds. */
+interface Cut {
+  readonly parts: number;
+  readonly batch: number;
+  readonly heads: number;
+}
+
+const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((i) => n % i === 0);
+
+const cutsOf = ({ batch, heads }: LayerShape): Cut[] => [
+  ...divisors(batch).map((parts) => ({ parts, batch: batch / parts, heads })),
+  ...divisors(heads)
+    .slice(1)
+    .map((parts) => ({ parts: batch * parts, batch: 1, heads: heads / parts })),
+];
+
+async function measureParts(metered: Meter, pass: Pass, options: MeasureOptions, cut: Cut): Promise<Measured> {
   const { method, shape, seed, timeLimit, clock } = options;
-  const { backend } = metered;
-  let inputs: Tensor[] = [];
+  const parts: Tensor[][] = [];
   try {
-    inputs = drawInputs(backend, shape, seed);
-    const run = () => (pass === 'forward' ? runForward(method, inputs) : runBoth(method, inputs));
+    for (let i = 0; i < cut.parts; i++) {
+      parts.push(drawInputs(metered.backend, { ...shape, batch: cut.batch, heads: cut.heads }, [seed, i]));
+    }
+    const run = () => (pass === 'forward' ? runForward(method, parts) : runBoth(method, parts));
     metered.reset();
     const first = await timed(run, clock);
     const { peakBytes } = metered;
@@ -117,26 +154,22 @@ async function measurePass(metered: Meter, pass: Pass, options: MeasureOptions):
       runs: times.length,
       peakBytes,
       ...(first.savedElements !== undefined && { savedElements: first.savedElements }),
+      ...(cut.parts > 1 && { parts: cut.parts }),
     };
-  } catch (error) {
-    if (!(error instanceof LinattnError)) throw error;
-    const missing = ['MEMORY_BUDGET', 'OUT_OF_MEMORY'].includes(error.code) ? 'memory' : 'backend';
-    return { missing, reason: error.message };
   } finally {
-    for (const input of inputs) input.dispose();
+    for (const input of parts.flat()) input.dispose();
   }
 }
 
 /** q, k, v, and the gradient that flows into o. */
-const drawInputs = (backend: Backend, { batch, tokens, heads, headDim }: LayerShape, seed: number): Tensor[] =>
+const drawInputs = (
+  backend: Backend,
+  { batch, tokens, heads, headDim }: LayerShape,
+  key: readonly [number, number],
+): Tensor[] =>
   scope(() =>
     [0, 1, 2, 3].map((stream) =>
-      random(backend, {
-        shape: [batch, tokens, heads, headDim],
-        distribution: 'normal',
-        key: [seed, 0],
-        stream: [stream, 0],
-      }),
+      random(backend, { shape: [batch, tokens, heads, headDim], distribution: 'normal', key, stream: [stream, 0] }),
     ),
   );
 
@@ -148,15 +181,19 @@ interface Run {
 
 const probe = (x: Tensor): Tensor => slice(reshape(x, [x.size]), 0, x.size - 1, x.size);
 
-function runForward({ attend }: Method, [q, k, v]: readonly Tensor[]): Run {
-  return scope(() => ({ probes: [probe(attend(q, k, v))] }));
+function runForward({ attend }: Method, parts: readonly Tensor[][]): Run {
+  return scope(() => {
+    const outputs = parts.map(([q, k, v]) => attend(q, k, v));
+    return { probes: outputs.map(probe) };
+  });
 }
 
-function runBoth({ attend }: Method, [q, k, v, dO]: readonly Tensor[]): Run {
+function runBoth({ attend }: Method, parts: readonly Tensor[][]): Run {
   return scope(() => {
-    const { savedElements, pullback } = vjp(() => [attend(q, k, v)], [q, k, v]);
+    const inputs = parts.flatMap(([q, k, v]) => [q, k, v]);
+    const { savedElements, pullback } = vjp(() => parts.map(([q, k, v]) => attend(q, k, v)), inputs);
     const saved = savedElements();
-    const gradients = pullback([dO]);
+    const gradients = pullback(parts.map(([, , , dO]) => dO));
     const probes = gradients.map(probe);
     for (const gradient of gradients) gradient.dispose();
     return { probes, savedElements: saved };

@@ -37,6 +37,7 @@ export async function writeScaling(
   describe(section, settings, grows);
   await drawFigures(section, sizes);
   writeTable(section, sizes);
+  writeParts(section, sizes);
   writeMissing(section, sizes);
   writeSlopes(section, sizes);
   compare(section, sizes);
@@ -148,6 +149,22 @@ function writeTable(section: Section, { grows, xs, outcome }: Sizes): void {
         ].join(' · ');
       }),
     ]),
+  );
+}
+
+/** Says where a batch was more than one tensor. */
+function writeParts(section: Section, { grows, xs, outcome }: Sizes): void {
+  const lines = methods.flatMap((method) => {
+    const found = xs.flatMap((x) => {
+      const both = outcome(method, x, 'both');
+      return !isMissing(both) && both.parts ? [`${both.parts} at ${grows} = ${formatInteger(x)}`] : [];
+    });
+    return found.length > 0 ? [`*${method.name}*: ${found.join(', ')}`] : [];
+  });
+  if (lines.length === 0) return;
+  section.text(
+    `A tensor of this backend holds less than the whole batch there, which then is several tensors, all of them in memory at once ` +
+      `(forward and backward): ${lines.join('; ')}.`,
   );
 }
 
