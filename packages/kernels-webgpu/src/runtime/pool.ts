@@ -58,13 +58,13 @@ export class BufferPool {
     if (list && at >= 0) {
       const [buffer] = list.splice(at, 1);
       this.#pooledBytes -= size;
-      this.#enter(buffer);
+      this.#enter(buffer, fresh);
       return buffer;
     }
     const { STORAGE, COPY_SRC, COPY_DST } = usage;
     const gpu = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
     const buffer = { gpu, id: this.#nextId++, bytes: size, usedAt: -1, takenAt: 0, foreign: false };
-    this.#enter(buffer);
+    this.#enter(buffer, fresh);
     return buffer;
   }
 
@@ -81,17 +81,15 @@ export class BufferPool {
    */
   redirect(buffer: Buffer, gpu: GPUBuffer): boolean {
     if (buffer.takenAt !== this.submission || buffer.foreign || !this.#live.has(buffer)) return false;
-    const { gpu: own, id, bytes, usedAt } = buffer;
-    this.give(buffer);
-    this.#free.get(bytes)!.pop();
-    this.#free.get(bytes)!.push({ gpu: own, id, bytes, usedAt, takenAt: 0, foreign: false });
+    // Its memory is pooled under another handle: this one is in the recorded commands.
+    this.#shelve({ ...buffer });
     Object.assign(buffer, { gpu, id: this.#nextId++, foreign: true });
-    this.#live.add(buffer);
     return true;
   }
 
-  #enter(buffer: Buffer): void {
-    buffer.takenAt = buffer.usedAt === this.submission ? -1 : this.submission;
+  #enter(buffer: Buffer, fresh: boolean): void {
+    // What the host writes at once is there before any command.
+    buffer.takenAt = fresh || buffer.usedAt === this.submission ? -1 : this.submission;
     this.#live.add(buffer);
     this.#liveBytes += buffer.bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#pooledBytes);
@@ -99,10 +97,11 @@ export class BufferPool {
 
   give(buffer: Buffer): void {
     if (!this.#live.delete(buffer)) return;
-    if (buffer.foreign) {
-      this.#left.push(buffer);
-      return;
-    }
+    if (buffer.foreign) this.#left.push(buffer);
+    else this.#shelve(buffer);
+  }
+
+  #shelve(buffer: Buffer): void {
     this.#liveBytes -= buffer.bytes;
     this.#pooledBytes += buffer.bytes;
     const list = this.#free.get(buffer.bytes);
