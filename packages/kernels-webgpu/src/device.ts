@@ -7,7 +7,7 @@ export interface OpenOptions {
   /** Default `high-performance`. */
   readonly powerPreference?: GPUPowerPreference;
   /**
-   * `adapter` (default) asks for all the workgroup memory and buffer sizes that the adapter offers; `default` stays in the limits that
+   * `adapter` (default) asks for all the workgroup memory, buffer sizes and bindings that the adapter offers; `default` stays in the limits that
    * every WebGPU implementation has.
    */
   readonly limits?: 'adapter' | 'default';
@@ -19,6 +19,7 @@ export interface OpenOptions {
 const raised = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
   'maxComputeWorkgroupStorageSize',
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupSizeX',
