@@ -9,6 +9,7 @@ import { linearCrossEntropyKernels } from './linear-cross-entropy.ts';
 import { normalizationKernels } from './normalization.ts';
 import { random } from './random.ts';
 import rotarySource from './rotary.wgsl?raw';
+import { squaredNorm } from './squared-norm.ts';
 
 /** Tables of cosines and sines that are kept: a model uses one or two. */
 const tables = 8;
@@ -99,6 +100,7 @@ export function trainingKernels(gpu: Gpu): KernelTable {
       return [out];
     },
 
+    squaredNorm: squaredNorm(gpu),
     adamW: adamW(gpu),
   };
 }
