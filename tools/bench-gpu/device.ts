@@ -19,10 +19,11 @@ export async function openDawn(path: string, flags: readonly string[]): Promise<
   if (!adapter) throw new Error('no WebGPU adapter: is libvulkan.so.1 installed, and a driver for it?');
   const { limits } = adapter;
   return adapter.requestDevice({
-    requiredFeatures: ['timestamp-query'],
+    requiredFeatures: ['timestamp-query', ...(adapter.features.has('subgroups') ? (['subgroups'] as const) : [])],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
       maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
       maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
       maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,

@@ -8,7 +8,7 @@ import type { TokenArray } from '@linattn/nn';
 import { openDawn } from 'bench-gpu/device.ts';
 import { checks, largeChecks } from '../../packages/kernels-webgpu/test/checks.ts';
 import { type Measured, measure } from './measure.ts';
-import type { Attention } from './model.ts';
+import { type Attention, shapes } from './model.ts';
 import { benchSoftmax } from './softmax.ts';
 import { kernelTable, trainingTable } from './table.ts';
 
@@ -19,6 +19,7 @@ const help = `train-gpu: a model of Pythia-14M's shape, trained on a GPU through
   --dawnFlags LIST  flags for Dawn
   --do LIST         of: conformance, softmax, train (default: train)
   --cases TEXT      conformance cases whose name holds one of these, comma between (default: all)
+  --shape NAME      of the model: pythia-14m (default), tiny (for a software adapter; ids below 64)
   --attention LIST  default linear,softmax
   --lengths LIST    tokens a row; default 4096,1024,16384
   --step TOKENS     tokens a step (default 32768)
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     dawnFlags: { type: 'string', default: '' },
     do: { type: 'string', default: 'train' },
     cases: { type: 'string', default: '' },
+    shape: { type: 'string', default: 'pythia-14m' },
     attention: { type: 'string', default: 'linear,softmax' },
     lengths: { type: 'string', default: '4096,1024,16384' },
     step: { type: 'string', default: '32768' },
@@ -50,6 +52,8 @@ if (values.help) {
   console.log(help);
   process.exit(0);
 }
+const shape = values.shape as keyof typeof shapes;
+if (!(shape in shapes)) throw new RangeError(`--shape ${shape}: one of ${Object.keys(shapes).join(', ')}`);
 const numbers = (list: string) => list.split(',').map(Number);
 const wanted = new Set(values.do.split(','));
 mkdirSync(values.out, { recursive: true });
@@ -108,7 +112,9 @@ await run('train', async () => {
     const steps = i === 0 ? Number(values.steps) : 20;
     const batch = Math.max(1, Math.round(Number(values.step) / seqLen));
     for (const attention of values.attention.split(',') as Attention[]) {
-      found.push(await measure(backend, tokens, { attention, seqLen, batch, steps }, steps, Number(values.every)));
+      found.push(
+        await measure(backend, tokens, { shape, attention, seqLen, batch, steps }, steps, Number(values.every)),
+      );
       save();
       if (i === 0) console.log(kernelTable(found.at(-1)!));
     }

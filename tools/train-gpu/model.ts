@@ -5,6 +5,7 @@ import { GPTNeoX, sampledWindows, type TokenArray, Trainer } from '@linattn/nn';
 export type Attention = 'linear' | 'softmax';
 
 export interface Setting {
+  readonly shape: keyof typeof shapes;
   readonly attention: Attention;
   /** Tokens a row. */
   readonly seqLen: number;
@@ -14,8 +15,11 @@ export interface Setting {
   readonly steps: number;
 }
 
-/** Pythia-14M's shape. */
-export const pythia14m = { vocabSize: 50_304, hiddenSize: 128, layers: 6, heads: 4 } as const;
+/** Pythia-14M's, and one that a software adapter trains in seconds. */
+export const shapes = {
+  'pythia-14m': { vocabSize: 50_304, hiddenSize: 128, layers: 6, heads: 4 },
+  tiny: { vocabSize: 64, hiddenSize: 16, layers: 2, heads: 2 },
+} as const;
 
 export interface Timed {
   readonly name: string;
@@ -31,7 +35,11 @@ export interface Run {
 }
 
 /** A model and its trainer on `backend`. */
-export function start(backend: WebgpuBackend, tokens: TokenArray, { attention, seqLen, batch, steps }: Setting): Run {
+export function start(
+  backend: WebgpuBackend,
+  tokens: TokenArray,
+  { shape, attention, seqLen, batch, steps }: Setting,
+): Run {
   // A step's work goes to the device when its loss is read: that is where it is timed.
   let wanted: (() => Promise<void>) | undefined;
   const timing: Backend = {
@@ -43,7 +51,7 @@ export function start(backend: WebgpuBackend, tokens: TokenArray, { attention, s
       return backend.download(handle, spec);
     },
   };
-  const model = GPTNeoX.init(timing, { ...pythia14m, attention: { type: attention } });
+  const model = GPTNeoX.init(timing, { ...shapes[shape], attention: { type: attention } });
   const trainer = new Trainer({
     model,
     data: sampledWindows(tokens, { seed: 1 }),

@@ -3,8 +3,8 @@ import type { Measured } from './measure.ts';
 /** A line a setting. */
 export function trainingTable(found: readonly Measured[]): string {
   return [
-    '| attention | N | rows | tokens/s | step, ms | on the device | recording | attention | buffers, MiB | allocated when warm | loss |',
-    '|---|---|---|---|---|---|---|---|---|---|---|',
+    '| attention | N | rows | tokens/s | step, ms | on the device | recording | launches | attention | buffers, MiB | allocated when warm | loss |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...found.map((each) =>
       [
         '',
@@ -15,6 +15,7 @@ export function trainingTable(found: readonly Measured[]): string {
         each.stepMilliseconds.toFixed(1),
         each.deviceMilliseconds.toFixed(1),
         each.hostMilliseconds.toFixed(1),
+        each.dispatches,
         `${(100 * each.attentionShare).toFixed(1)}%`,
         (each.poolBytes / 2 ** 20).toFixed(0),
         each.allocatedWarm,

@@ -7,8 +7,8 @@ export interface OpenOptions {
   /** Default `high-performance`. */
   readonly powerPreference?: GPUPowerPreference;
   /**
-   * `adapter` (default) asks for all the workgroup memory and buffer sizes that the adapter offers; `default` stays in the limits that
-   * every WebGPU implementation has.
+   * `adapter` (default) asks for all the workgroup memory, buffer sizes and bindings that the adapter offers, and for subgroups; `default`
+   * stays in what every WebGPU implementation has.
    */
   readonly limits?: 'adapter' | 'default';
   /** Node only: Dawn's own flags, as `create()` of the package `webgpu` takes them. */
@@ -19,12 +19,14 @@ export interface OpenOptions {
 const raised = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
   'maxComputeWorkgroupStorageSize',
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupSizeX',
 ] as const;
 
-const wanted: readonly GPUFeatureName[] = ['timestamp-query'];
+/** Optional features that are asked for. */
+const features = { default: ['timestamp-query'], adapter: ['timestamp-query', 'subgroups'] } as const;
 
 export interface OpenDevice {
   readonly device: GPUDevice;
@@ -51,9 +53,10 @@ export async function openDevice(options: OpenOptions): Promise<OpenDevice> {
       'WebGPU has no adapter on this machine: is a GPU driver (Vulkan, Metal or Direct3D 12) installed?',
     );
   }
+  const { limits = 'adapter' } = options;
   const requiredLimits =
-    options.limits === 'default' ? {} : Object.fromEntries(raised.map((name) => [name, adapter.limits[name]]));
-  const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
+    limits === 'default' ? {} : Object.fromEntries(raised.map((name) => [name, adapter.limits[name]]));
+  const requiredFeatures = features[limits].filter((feature) => adapter.features.has(feature));
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((cause: unknown) => {
     throw new DeviceError('WebGPU refused to open a device', { cause });
   });

@@ -1,6 +1,7 @@
 import { DeviceError, LimitError, linearAttention, mul, scope, sum, tensor, valueAndGrad } from '@linattn/math';
 import { afterAll, describe, expect, test } from 'vitest';
 import { webgpuBackend } from '../src/index.ts';
+import { usage } from '../src/runtime/flags.ts';
 import { open } from './adapter.ts';
 
 const backend = await open();
@@ -41,6 +42,16 @@ describe.skipIf(missing !== undefined)('backend', () => {
     expect(await first.read()).toEqual(await second.read());
     first.dispose();
     second.dispose();
+  });
+
+  test('numbers just uploaded are delivered', async () => {
+    const to = backend.device.createBuffer({ size: 64, usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST });
+    const values = Float32Array.from({ length: 16 }, (_, i) => i + 1);
+    backend.deliver([[tensor(backend, values), to]]);
+    const shown = backend.adopt(to, [16]);
+    expect(await shown.read()).toEqual(values);
+    shown.dispose();
+    to.destroy();
   });
 
   test('a lost device rejects what comes after, and a new backend works', async () => {

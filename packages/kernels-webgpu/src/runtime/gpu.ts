@@ -90,7 +90,7 @@ export class Gpu {
     const size = buffer.bytes;
     const staging = this.#staging.get(size)?.pop() ?? this.#newStaging(size);
     const encoder = this.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer.gpu, 0, staging, 0, size);
+    encoder.copyBufferToBuffer(buffer.gpu, buffer.offset, staging, 0, size);
     this.device.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(mapRead);
@@ -126,7 +126,7 @@ export class Gpu {
     this.check();
     if (gpu.size % vec4Bytes === 0) return this.pool.adopt(gpu);
     const buffer = this.pool.take('copy', gpu.size, true);
-    this.#copy(gpu, buffer.gpu, gpu.size);
+    this.#copy(gpu, 0, buffer.gpu, gpu.size);
     return buffer;
   }
 
@@ -135,12 +135,12 @@ export class Gpu {
     this.check();
     const copied = results.filter(([buffer, gpu]) => gpu.size % vec4Bytes !== 0 || !this.pool.redirect(buffer, gpu));
     this.#recorder.submitNow();
-    for (const [buffer, gpu] of copied) this.#copy(buffer.gpu, gpu, gpu.size);
+    for (const [buffer, gpu] of copied) this.#copy(buffer.gpu, buffer.offset, gpu, gpu.size);
   }
 
-  #copy(from: GPUBuffer, to: GPUBuffer, bytes: number): void {
+  #copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void {
     const encoder = this.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    encoder.copyBufferToBuffer(from, offset, to, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
   }
 

@@ -6,12 +6,18 @@ export interface Buffer {
   gpu: GPUBuffer;
   id: number;
   readonly bytes: number;
+  /** Its first byte in `gpu`: 0 but for parts. */
+  readonly offset: number;
+  /** The buffer that it is a part of. */
+  readonly whole?: Buffer;
   /** The submission that the last recorded use belongs to. */
   usedAt: number;
   /** The submission that it was taken in, if none of the commands recorded for it then were of an owner before. */
   takenAt: number;
   /** Somebody else's memory: never pooled, never destroyed. */
   foreign: boolean;
+  /** Parts that were not given back. */
+  parts?: number;
 }
 
 /** Submissions after which a buffer that nobody asked for is given back to the device. */
@@ -22,7 +28,7 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, Buffer[]>();
   readonly #live = new Set<Buffer>();
-  /** Foreign buffers that were given back since the last submission. */
+  /** Buffers without memory of their own that were given back since the last submission. */
   #left: Buffer[] = [];
   #pooledBytes = 0;
   #liveBytes = 0;
@@ -58,21 +64,40 @@ export class BufferPool {
     if (list && at >= 0) {
       const [buffer] = list.splice(at, 1);
       this.#pooledBytes -= size;
-      this.#enter(buffer);
+      this.#enter(buffer, fresh);
       return buffer;
     }
     const { STORAGE, COPY_SRC, COPY_DST } = usage;
     const gpu = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
-    const buffer = { gpu, id: this.#nextId++, bytes: size, usedAt: -1, takenAt: 0, foreign: false };
-    this.#enter(buffer);
+    const buffer = { gpu, id: this.#nextId++, bytes: size, offset: 0, usedAt: -1, takenAt: 0, foreign: false };
+    this.#enter(buffer, fresh);
     return buffer;
   }
 
   /** Shows memory of somebody else's; not counted in bytes. */
   adopt(gpu: GPUBuffer): Buffer {
-    const buffer = { gpu, id: this.#nextId++, bytes: gpu.size, usedAt: -1, takenAt: this.submission, foreign: true };
+    const { submission: takenAt } = this;
+    const buffer = { gpu, id: this.#nextId++, bytes: gpu.size, offset: 0, usedAt: -1, takenAt, foreign: true };
     this.#live.add(buffer);
     return buffer;
+  }
+
+  /**
+   * Cuts a buffer in parts, which are then all that there is of it: its memory goes back with the last of them.
+   * @param lengths bytes of each, multiples of what a binding may begin at (256).
+   */
+  cut(whole: Buffer, lengths: readonly number[]): Buffer[] {
+    this.#live.delete(whole);
+    whole.parts = lengths.length;
+    let end = 0;
+    return lengths.map((bytes) => {
+      const offset = end;
+      end += bytes;
+      const { gpu } = whole;
+      const part = { gpu, id: this.#nextId++, bytes, whole, offset, usedAt: -1, takenAt: -1, foreign: false };
+      this.#live.add(part);
+      return part;
+    });
   }
 
   /**
@@ -81,17 +106,15 @@ export class BufferPool {
    */
   redirect(buffer: Buffer, gpu: GPUBuffer): boolean {
     if (buffer.takenAt !== this.submission || buffer.foreign || !this.#live.has(buffer)) return false;
-    const { gpu: own, id, bytes, usedAt } = buffer;
-    this.give(buffer);
-    this.#free.get(bytes)!.pop();
-    this.#free.get(bytes)!.push({ gpu: own, id, bytes, usedAt, takenAt: 0, foreign: false });
+    // Its memory is pooled under another handle: this one is in the recorded commands.
+    this.#shelve({ ...buffer });
     Object.assign(buffer, { gpu, id: this.#nextId++, foreign: true });
-    this.#live.add(buffer);
     return true;
   }
 
-  #enter(buffer: Buffer): void {
-    buffer.takenAt = buffer.usedAt === this.submission ? -1 : this.submission;
+  #enter(buffer: Buffer, fresh: boolean): void {
+    // What the host writes at once is there before any command.
+    buffer.takenAt = fresh || buffer.usedAt === this.submission ? -1 : this.submission;
     this.#live.add(buffer);
     this.#liveBytes += buffer.bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#pooledBytes);
@@ -99,10 +122,18 @@ export class BufferPool {
 
   give(buffer: Buffer): void {
     if (!this.#live.delete(buffer)) return;
-    if (buffer.foreign) {
-      this.#left.push(buffer);
+    const { whole } = buffer;
+    if (!whole && !buffer.foreign) {
+      this.#shelve(buffer);
       return;
     }
+    this.#left.push(buffer);
+    if (!whole) return;
+    whole.usedAt = Math.max(whole.usedAt, buffer.usedAt);
+    if (--whole.parts! === 0) this.#shelve(whole);
+  }
+
+  #shelve(buffer: Buffer): void {
     this.#liveBytes -= buffer.bytes;
     this.#pooledBytes += buffer.bytes;
     const list = this.#free.get(buffer.bytes);

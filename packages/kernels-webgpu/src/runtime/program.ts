@@ -1,5 +1,6 @@
 import { computeStage } from './flags.ts';
 import { type Constants, specialize } from './specialize.ts';
+import { withSubgroups } from './subgroups.ts';
 
 /** A kernel's text with the sizes it is made for. */
 export interface Program {
@@ -47,7 +48,8 @@ export class ProgramCache {
   }
 
   #make({ name, source, constants, declarations = '' }: Program): Compiled {
-    const code = specialize(`${declarations}\n${source}`, constants, this.#unrolled);
+    const text = specialize(`${declarations}\n${source}`, constants, this.#unrolled);
+    const code = withSubgroups(text, this.#device.features.has('subgroups'));
     const entries: GPUBindGroupLayoutEntry[] = [
       {
         binding: 0,

@@ -161,7 +161,10 @@ export class Recorder {
     if (known) return known;
     const entries: GPUBindGroupEntry[] = [
       { binding: 0, resource: { buffer: this.#uniforms, size: paramBytes } },
-      ...buffers.map(({ gpu }, i) => ({ binding: i + 1, resource: { buffer: gpu } })),
+      ...buffers.map(({ gpu, whole, offset, bytes }, i) => ({
+        binding: i + 1,
+        resource: { buffer: gpu, offset, size: whole && bytes },
+      })),
     ];
     const made = this.#device.createBindGroup({ layout: program.bindGroupLayout, entries });
     program.bindGroups.set(key, made);

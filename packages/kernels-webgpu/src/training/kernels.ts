@@ -3,13 +3,13 @@ import { rotaryAngle } from '@linattn/math/network';
 import { linear } from '../core/matmul.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
-import { bits } from '../runtime/recorder.ts';
-import adamwSource from './adamw.wgsl?raw';
+import { adamW } from './adamw.ts';
 import crossEntropySource from './cross-entropy.wgsl?raw';
 import { linearCrossEntropyKernels } from './linear-cross-entropy.ts';
 import { normalizationKernels } from './normalization.ts';
 import { random } from './random.ts';
 import rotarySource from './rotary.wgsl?raw';
+import { squaredNorm } from './squared-norm.ts';
 
 /** Tables of cosines and sines that are kept: a model uses one or two. */
 const tables = 8;
@@ -100,26 +100,7 @@ export function trainingKernels(gpu: Gpu): KernelTable {
       return [out];
     },
 
-    adamW: ([scale, ...rest], { learningRate, beta1, beta2, epsilon, step, weightDecay }) =>
-      weightDecay.flatMap((decay, i) => {
-        const [parameter, gradient, moment1, moment2] = rest.slice(4 * i, 4 * i + 4);
-        const numbers = [
-          learningRate / (1 - beta1 ** step),
-          beta1,
-          beta2,
-          epsilon,
-          1 - learningRate * decay,
-          1 / (1 - beta2 ** step),
-          1 - beta1,
-          1 - beta2,
-        ];
-        gpu.run(
-          { name: 'adamW', source: adamwSource, constants: {} },
-          [parameter, moment1, moment2, gradient, scale].map(bufferOf),
-          [parameter!.size, ...numbers.map(bits)],
-          gridOf(parameter!.size, 256),
-        );
-        return [parameter, moment1, moment2].map(bufferOf);
-      }),
+    squaredNorm: squaredNorm(gpu),
+    adamW: adamW(gpu),
   };
 }

@@ -15,16 +15,23 @@ struct Params { rows: u32, width: u32, number: f32 }   // epsilon or radius
 const LANES = 32u;
 var<workgroup> parts: array<vec2f, 256>;
 
-// Both sums over the lanes of a row, for all of them.
-fn total(value: vec2f, t: u32) -> vec2f {
-  workgroupBarrier();
-  parts[t] = value;
-  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+// Both sums over the lanes of a row, for all of them: by halves, through memory until a subgroup can go on by itself. The order, and so
+// every bit, is the same for all sizes of subgroups.
+fn total(value: vec2f, t: u32, size: u32) -> vec2f {
+  var sum = value;
+  var step = LANES / 2u;
+  if (size < LANES) {
     workgroupBarrier();
-    if (t % LANES < step) { parts[t] += parts[t + step]; }
+    parts[t] = value;
+    for (; step >= size; step /= 2u) {
+      workgroupBarrier();
+      if (t % LANES < step) { parts[t] += parts[t + step]; }
+    }
+    workgroupBarrier();
+    sum = parts[t - t % LANES + t % size];
   }
-  workgroupBarrier();
-  return parts[t - t % LANES];
+  for (; step > 0u; step /= 2u) { sum += across(sum, step); }
+  return sum;
 }
 
 @compute @workgroup_size(256)
@@ -40,12 +47,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (OP == 0u) {
     var sum = 0.0;
     for (var i = lane; i < end; i += LANES) { sum += x[base + i]; }
-    center = total(vec2f(sum, 0.0), t).x * mean;
+    center = total(vec2f(sum, 0.0), t, subgroupSize).x * mean;
   }
   if (OP <= 2u) {
     var sum = 0.0;
     for (var i = lane; i < end; i += LANES) { let d = x[base + i] - center; sum += d * d; }
-    let squares = total(vec2f(sum, 0.0), t).x;
+    let squares = total(vec2f(sum, 0.0), t, subgroupSize).x;
     if (OP == 2u) { scale = p.number * inverseSqrt(max(squares, 1e-36)); }
     else { scale = inverseSqrt(squares * mean + p.number); }
     for (var i = lane; i < end; i += LANES) {
@@ -61,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   } else if (OP == 5u) {
     var sums = vec2f();
     for (var i = lane; i < end; i += LANES) { let v = x[base + i]; sums += v * vec2f(v, dy[base + i]); }
-    sums = total(sums, t);
+    sums = total(sums, t, subgroupSize);
     let squares = max(sums.x, 1e-36);
     // A vector that counts as zero has no direction to turn.
     scale = select(0.0, p.number * inverseSqrt(squares), sums.x > 1e-36);
@@ -76,7 +83,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let d = dy[base + i] * weight[i];
       sums += vec2f(d, d * (x[base + i] - center) * scale);
     }
-    sums = total(sums, t) * mean;
+    sums = total(sums, t, subgroupSize) * mean;
     if (OP == 4u) { sums.x = 0.0; }
     for (var i = lane; i < end; i += LANES) {
       y[base + i] = scale * (dy[base + i] * weight[i] - sums.x - (x[base + i] - center) * scale * sums.y);

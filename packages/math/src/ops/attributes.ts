@@ -154,5 +154,6 @@ export interface OpAttributes {
   linearAttentionBackward: LinearAttentionAttributes;
   softmaxAttention: SoftmaxAttentionAttributes;
   softmaxAttentionBackward: SoftmaxAttentionAttributes;
+  squaredNorm: Record<never, never>;
   adamW: AdamWAttributes;
 }

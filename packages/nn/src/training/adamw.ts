@@ -1,26 +1,9 @@
-import {
-  affine,
-  concat,
-  div,
-  fill,
-  minimum,
-  reshape,
-  scope,
-  sqrt,
-  square,
-  sum,
-  type Tensor,
-  unscoped,
-} from '@linattn/math';
-import { adamW } from '@linattn/math/network';
+import { affine, div, fill, minimum, scope, sqrt, type Tensor, unscoped } from '@linattn/math';
+import { adamW, squaredNorm } from '@linattn/math/network';
 import { ensure } from '../ensure.ts';
 
 /** The Euclidean length of all gradients together, as a scalar tensor: nothing is read back. */
-export const globalNorm = (gradients: readonly Tensor[]): Tensor =>
-  scope(() => {
-    const squares = gradients.map((gradient) => reshape(sum(square(gradient)), [1]));
-    return sqrt(sum(concat(squares, 0)));
-  });
+export const globalNorm = (gradients: readonly Tensor[]): Tensor => scope(() => sqrt(squaredNorm(gradients)));
 
 /** What gradients are multiplied by so that their length `norm` is at most `maximum`: min(1, maximum / norm). */
 export const clipScale = (norm: Tensor, maximum: number): Tensor =>

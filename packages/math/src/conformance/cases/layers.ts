@@ -2,6 +2,7 @@ import { type AdamWGroup, adamW } from '../../network/adamw.ts';
 import { crossEntropy, linearCrossEntropy } from '../../network/cross-entropy.ts';
 import { layerNorm, rmsNorm } from '../../network/normalization.ts';
 import { rotary } from '../../network/rotary.ts';
+import { squaredNorm } from '../../network/squared-norm.ts';
 import type { RandomAttributes, RotaryAttributes } from '../../ops/attributes.ts';
 import { l2Normalize } from '../../ops/l2-normalize.ts';
 import { random } from '../../ops/random.ts';
@@ -112,6 +113,19 @@ const crossEntropyCases = [
   linearCrossEntropyCase('large', 130, 64, 1003, { size: 'large' }),
 ];
 
+const squaredNormCase = (what: string, shapes: readonly Shape[]): OpCase =>
+  opCase('squaredNorm', what, Object.fromEntries(shapes.map((shape, i) => [`x${i}`, normal(shape)])), (tensors) => ({
+    y: squaredNorm(shapes.map((_, i) => tensors[`x${i}`])),
+  }));
+
+const squaredNormCases = [
+  squaredNormCase('one number', [[]]),
+  squaredNormCase('[3, 5]', [[3, 5]]),
+  squaredNormCase('several', [[257], [2, 3, 65], [1], [40, 33]]),
+  // More than one launch's bindings, one of them in several parts.
+  squaredNormCase('17 and a long one', [...Array.from({ length: 17 }, (_, i) => [1 + 3 * i]), [33_333]]),
+];
+
 function adamWCase(
   what: string,
   shapes: readonly Shape[],
@@ -176,5 +190,6 @@ export const layerCases: readonly OpCase[] = [
   ...l2Cases,
   ...normCases,
   ...crossEntropyCases,
+  ...squaredNormCases,
   ...adamWCases,
 ];
