@@ -4,6 +4,7 @@ import { Device } from './device.ts';
 import { kernelsOf } from './kernels/index.ts';
 import { pageBytes } from './layout.ts';
 import type { Block } from './memory/arena.ts';
+import { reserve } from './memory/reserve.ts';
 import { hasRelaxedSimd, requireSimd } from './module/features.ts';
 import { type Build, inlined, loadModule, type WasmSource } from './module/load.ts';
 import { Pool } from './threads/pool.ts';
@@ -20,7 +21,7 @@ export interface WasmOptions {
   readonly simd?: 'auto' | 'plain';
   /** Memory to begin with. Default 16 MiB; it grows. */
   readonly initialBytes?: number;
-  /** Most memory it may grow to. Default 4 GiB, WebAssembly's limit. */
+  /** Most memory it may grow to. Default 4 GiB, WebAssembly's limit; less where the browser cannot reserve so much (Safari on telephones). */
   readonly maximumBytes?: number;
   /** A worker that keeps others waiting for so long counts as dead. Default 60,000. */
   readonly workerTimeoutMs?: number;
@@ -53,12 +54,8 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   const wanted = options.threads ?? (await processors());
   const share = mayShare();
   const module = await loadModule(options.source ?? inlined, build);
-  const maximum = Math.floor(maximumBytes / pageBytes);
-  const memory = new WebAssembly.Memory({
-    initial: Math.min(Math.max(2, Math.ceil(initialBytes / pageBytes)), maximum),
-    maximum: 65536,
-    shared: true,
-  });
+  const most = Math.floor(maximumBytes / pageBytes);
+  const { memory, maximum } = reserve(Math.min(Math.max(2, Math.ceil(initialBytes / pageBytes)), most), most);
   const workers = share ? wanted - 1 : 0;
   const pool = await Pool.start({ module, memory, workers, timeoutMs: workerTimeoutMs });
   const names = WebAssembly.Module.exports(module).map(({ name }) => name);

@@ -77,6 +77,23 @@ describe('memory', () => {
     await backend.dispose();
   });
 
+  test('where an engine cannot reserve all that was asked for, the most that it can is the limit', async () => {
+    const most = 1000;
+    const { Memory } = WebAssembly;
+    // As Safari on a telephone.
+    WebAssembly.Memory = class extends Memory {
+      constructor(asked: WebAssembly.MemoryDescriptor) {
+        if (asked.maximum! > most) throw new RangeError('Out of memory');
+        super(asked);
+      }
+    };
+    const backend = await createWasmBackend({ threads: 2 }).finally(() => (WebAssembly.Memory = Memory));
+    const x = fill(backend, [2 ** 22], 1);
+    expect(await sum(x).item()).toBe(2 ** 22);
+    expect(() => fill(backend, [2 ** 24], 1)).toThrow(OutOfMemoryError);
+    await backend.dispose();
+  });
+
   test('memory grows while workers sleep, and they see what is new', async () => {
     const backend = await createWasmBackend({ threads: 2, initialBytes: 0 });
     const x = fill(backend, [1024, 1024], 3);

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { linearAttention, matmul, scope, tensor, vjp } from '@linattn/math';
 import { describe, expect, test } from 'vitest';
 import { chooseChunkTile, chooseStateTile, chunkBytes } from '../src/attention/tiles.ts';
@@ -30,6 +32,25 @@ fn main() {
   test('evaluates constant expressions as WGSL does', () => {
     expect(evaluate('(8u * TY - 1u) / 2u + min(3u, TY) % 2u', { TY: 4 })).toBe(16);
     expect(() => evaluate('t + 1u', {})).toThrow(SyntaxError);
+  });
+});
+
+describe('workgroup memory', () => {
+  const sources = join(import.meta.dirname, '../src');
+  const files = readdirSync(sources, { recursive: true, encoding: 'utf8' })
+    // Not rid of it yet: it stores tokens' features transposed.
+    .filter((file) => file.endsWith('.wgsl') && file !== join('attention', 'chunk.wgsl'));
+
+  // WGSL lets a device store the whole vector then, and Metal does: invocations that store its parts at once undo each other's work.
+  test.each(files)('%s stores whole vectors', (file) => {
+    const text = readFileSync(join(sources, file), 'utf8');
+    const shared = [...text.matchAll(/var<workgroup> (\w+): (.*vec.*);/g)];
+    const parts = shared.flatMap(([, name, type]) => {
+      const depth = type.split('array<').length - 1;
+      const store = new RegExp(`\\b${name}(?:\\[[^\\]]*\\]){${depth}}(?:\\[|\\.)[^=;{}]*[^=;{}<>!]=[^=].*`, 'g');
+      return text.match(store) ?? [];
+    });
+    expect(parts).toEqual([]);
   });
 });
 

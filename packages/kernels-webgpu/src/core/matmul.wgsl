@@ -13,6 +13,7 @@ struct Params {
 
 const NT = TY * TX;
 const RI = BM / TY;
+const R4 = RI / 4u;
 const RJ = BN / (4u * TX);
 const BK4 = BK / 4u;
 const BN4 = BN / 4u;
@@ -165,7 +166,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   }
 
   if (STATS == 1u) {
-    // The largest of each row, then the sum, over the TX invocations that share it: by way of A's tile.
+    // The largest of each row, then the sum, over the TX invocations that share it: by way of A's tile, four rows at a time. Storing one
+    // component may store its whole vector (Metal does), so no two invocations ever store parts of the same.
     var share: array<f32, RI>;
     // @unroll
     for (var r = 0u; r < RI; r++) {
@@ -180,14 +182,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     }
     workgroupBarrier();
     // @unroll
-    for (var r = 0u; r < RI; r++) { aTile[(ty + TY * r) * AS + tx / 4u][tx % 4u] = share[r]; }
+    for (var q = 0u; q < R4; q++) {
+      aTile[(q * TY + ty) * TX + tx] = vec4f(share[4u * q], share[4u * q + 1u], share[4u * q + 2u], share[4u * q + 3u]);
+    }
     workgroupBarrier();
     var highest: array<f32, RI>;
     // @unroll
+    for (var q = 0u; q < R4; q++) {
+      var four = aTile[(q * TY + ty) * TX];
+      for (var other = 1u; other < TX; other++) { four = max(four, aTile[(q * TY + ty) * TX + other]); }
+      // @unroll
+      for (var i = 0u; i < 4u; i++) { highest[4u * q + i] = four[i]; }
+    }
+    // @unroll
     for (var r = 0u; r < RI; r++) {
-      var four = aTile[(ty + TY * r) * AS];
-      for (var i = 1u; i < TX / 4u; i++) { four = max(four, aTile[(ty + TY * r) * AS + i]); }
-      highest[r] = max(max(four.x, four.y), max(four.z, four.w));
       share[r] = 0.0;
       // @unroll
       for (var j = 0u; j < RJ; j++) {
@@ -199,15 +207,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     }
     workgroupBarrier();
     // @unroll
-    for (var r = 0u; r < RI; r++) { aTile[(ty + TY * r) * AS + tx / 4u][tx % 4u] = share[r]; }
+    for (var q = 0u; q < R4; q++) {
+      aTile[(q * TY + ty) * TX + tx] = vec4f(share[4u * q], share[4u * q + 1u], share[4u * q + 2u], share[4u * q + 3u]);
+    }
     workgroupBarrier();
     // @unroll
-    for (var r = 0u; r < RI; r++) {
-      let row = m0 + ty + TY * r;
-      if (tx == 0u && row < p.m) {
-        var four = aTile[(ty + TY * r) * AS];
-        for (var i = 1u; i < TX / 4u; i++) { four += aTile[(ty + TY * r) * AS + i]; }
-        statsStore(group.x * p.m + row, vec2f(highest[r], four.x + four.y + four.z + four.w));
+    for (var q = 0u; q < R4; q++) {
+      if (tx == 0u) {
+        var four = aTile[(q * TY + ty) * TX];
+        for (var other = 1u; other < TX; other++) { four += aTile[(q * TY + ty) * TX + other]; }
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          let row = m0 + ty + TY * (4u * q + i);
+          if (row < p.m) { statsStore(group.x * p.m + row, vec2f(highest[4u * q + i], four[i])); }
+        }
       }
     }
     return;

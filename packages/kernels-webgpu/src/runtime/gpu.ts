@@ -1,5 +1,6 @@
 import { DeviceError, type LinattnError, type Tensor } from '@linattn/math';
 import { mapRead, usage } from './flags.ts';
+import { untilMapped } from './mapping.ts';
 import { type Buffer, BufferPool } from './pool.ts';
 import { type Program, ProgramCache } from './program.ts';
 import { type CompileProgress, type Grid, Recorder, type Timing } from './recorder.ts';
@@ -93,7 +94,7 @@ export class Gpu {
     encoder.copyBufferToBuffer(buffer.gpu, buffer.offset, staging, 0, size);
     this.device.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(mapRead);
+      await untilMapped(this.device.queue, staging.mapAsync(mapRead));
     } catch (cause) {
       // Device loss and errors of earlier work arrive with, or just after, the failed mapping.
       await new Promise((resolve) => setTimeout(resolve));

@@ -1,5 +1,6 @@
 import { DeviceError, LimitError } from '@linattn/math';
 import { mapRead, usage } from './flags.ts';
+import { untilMapped } from './mapping.ts';
 import type { Buffer, BufferPool } from './pool.ts';
 import { type Compiled, type Program, type ProgramCache, paramBytes } from './program.ts';
 
@@ -129,7 +130,7 @@ export class Recorder {
     encoder.resolveQuerySet(querySet, 0, 2 * spans, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16 * spans);
     this.#send(encoder);
-    await staging.mapAsync(mapRead);
+    await untilMapped(this.#device.queue, staging.mapAsync(mapRead));
     const ticks = new BigInt64Array(staging.getMappedRange().slice(0));
     for (const made of [resolved, staging, querySet]) made.destroy();
     return names.map((name, i) => ({ name, milliseconds: Number(ticks[2 * i + 1] - ticks[2 * i]) / 1e6 }));

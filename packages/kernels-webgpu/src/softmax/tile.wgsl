@@ -28,6 +28,10 @@ const OW = TX * CV;
 const JP = 16u / TX;
 // A panel's rows of four vec4, one apart against bank conflicts.
 const AS = 5u;
+// Weights are panels of 16 columns, of four rows a vec4: storing one component may store its whole vector (Metal does), so no two
+// invocations ever store parts of the same.
+const R4 = RI / 4u;
+const PS = R4 * TY + 1u;
 const LA = BM * 4u / NT;
 const LB = BN * 4u / NT;
 const LZ = 16u * OW / NT;
@@ -194,29 +198,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
       workgroupBarrier();
       // @unroll
-      for (var r = 0u; r < RI; r++) {
-        var most = high[r];
+      for (var q = 0u; q < R4; q++) {
+        var most = vec4f(high[4u * q], high[4u * q + 1u], high[4u * q + 2u], high[4u * q + 3u]);
         // @unroll
-        for (var j = 0u; j < RJ; j++) { most = max(most, s[r * RJ + j]); }
-        a[(ty + TY * r) * AS + tx / 4u][tx % 4u] = most;
+        for (var j = 0u; j < RJ; j++) {
+          most = max(most, vec4f(s[4u * q * RJ + j], s[(4u * q + 1u) * RJ + j], s[(4u * q + 2u) * RJ + j], s[(4u * q + 3u) * RJ + j]));
+        }
+        a[(q * TY + ty) * TX + tx] = most;
       }
       workgroupBarrier();
       // @unroll
-      for (var r = 0u; r < RI; r++) {
-        var four = a[(ty + TY * r) * AS];
+      for (var q = 0u; q < R4; q++) {
+        var most = a[(q * TY + ty) * TX];
         // @unroll
-        for (var i = 0u; i < (TX - 4u) / 4u; i++) { four = max(four, a[(ty + TY * r) * AS + i + 1u]); }
-        let most = max(max(four.x, four.y), max(four.z, four.w));
-        let kept = exp2(high[r] - most);
-        high[r] = most;
-        total[r] *= kept;
+        for (var i = 0u; i < TX - 1u; i++) { most = max(most, a[(q * TY + ty) * TX + i + 1u]); }
         // @unroll
-        for (var j = 0u; j < RJ; j++) {
-          s[r * RJ + j] = exp2(s[r * RJ + j] - most);
-          total[r] += s[r * RJ + j];
+        for (var i = 0u; i < 4u; i++) {
+          let kept = exp2(high[4u * q + i] - most[i]);
+          high[4u * q + i] = most[i];
+          total[4u * q + i] *= kept;
+          // @unroll
+          for (var j = 0u; j < RJ; j++) {
+            s[(4u * q + i) * RJ + j] = exp2(s[(4u * q + i) * RJ + j] - most[i]);
+            total[4u * q + i] += s[(4u * q + i) * RJ + j];
+          }
+          // @unroll
+          for (var c = 0u; c < CV; c++) { acc[(4u * q + i) * CV + c] *= kept; }
         }
-        // @unroll
-        for (var c = 0u; c < CV; c++) { acc[r * CV + c] *= kept; }
       }
     } else {
       // @unroll
@@ -248,10 +256,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var panel = 0u; panel < BN / 16u; panel++) {
       workgroupBarrier();
       // @unroll
-      for (var r = 0u; r < RI; r++) {
+      for (var j = 0u; j < JP; j++) {
         // @unroll
-        for (var j = 0u; j < JP; j++) {
-          a[(ty + TY * r) * AS + (tx + TX * j) / 4u][tx % 4u] = s[r * RJ + panel * JP + j];
+        for (var q = 0u; q < R4; q++) {
+          a[(tx + TX * j) * PS + q * TY + ty] = vec4f(
+            s[4u * q * RJ + panel * JP + j], s[(4u * q + 1u) * RJ + panel * JP + j],
+            s[(4u * q + 2u) * RJ + panel * JP + j], s[(4u * q + 3u) * RJ + panel * JP + j]);
         }
       }
       // @unroll
@@ -262,16 +272,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         // @place fetchValues
       }
       for (var k = 0u; k < 4u; k++) {
-        var x: array<vec4f, RI>;
-        // @unroll
-        for (var r = 0u; r < RI; r++) { x[r] = a[(ty + TY * r) * AS + k]; }
         // @unroll
         for (var i = 0u; i < 4u; i++) {
+          var x: array<vec4f, R4>;
+          // @unroll
+          for (var q = 0u; q < R4; q++) { x[q] = a[(4u * k + i) * PS + q * TY + ty]; }
           // @unroll
           for (var c = 0u; c < CV; c++) {
             let y = b[(4u * k + i) * OW + tx + TX * c];
             // @unroll
-            for (var r = 0u; r < RI; r++) { acc[r * CV + c] = fma(vec4f(x[r][i]), y, acc[r * CV + c]); }
+            for (var q = 0u; q < R4; q++) {
+              // @unroll
+              for (var e = 0u; e < 4u; e++) { acc[(4u * q + e) * CV + c] = fma(vec4f(x[q][e]), y, acc[(4u * q + e) * CV + c]); }
+            }
           }
         }
       }
@@ -281,14 +294,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (MODE == 0u) {
     workgroupBarrier();
     // @unroll
-    for (var r = 0u; r < RI; r++) { a[(ty + TY * r) * AS + tx / 4u][tx % 4u] = total[r]; }
+    for (var q = 0u; q < R4; q++) {
+      a[(q * TY + ty) * TX + tx] = vec4f(total[4u * q], total[4u * q + 1u], total[4u * q + 2u], total[4u * q + 3u]);
+    }
     workgroupBarrier();
     // @unroll
-    for (var r = 0u; r < RI; r++) {
-      var four = a[(ty + TY * r) * AS];
+    for (var q = 0u; q < R4; q++) {
+      var four = a[(q * TY + ty) * TX];
       // @unroll
-      for (var i = 0u; i < (TX - 4u) / 4u; i++) { four += a[(ty + TY * r) * AS + i + 1u]; }
-      total[r] = four.x + four.y + four.z + four.w;
+      for (var i = 0u; i < TX - 1u; i++) { four += a[(q * TY + ty) * TX + i + 1u]; }
+      // @unroll
+      for (var i = 0u; i < 4u; i++) { total[4u * q + i] = four[i]; }
     }
   }
   // @unroll
