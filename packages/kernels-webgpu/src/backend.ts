@@ -1,4 +1,14 @@
-import { type Backend, type Handle, type Shape, ShapeError, sizeOf, Tensor, type TensorSpec } from '@linattn/math';
+import {
+  type Backend,
+  type Handle,
+  type Kernel,
+  type KernelTable,
+  type Shape,
+  ShapeError,
+  sizeOf,
+  Tensor,
+  type TensorSpec,
+} from '@linattn/math';
 import { linearAttentionBackward } from './attention/backward.ts';
 import { linearAttention } from './attention/forward.ts';
 import { coreKernels } from './core/kernels.ts';
@@ -73,13 +83,13 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     description,
     software,
     limits: { maxElements: Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4) },
-    kernels: {
+    kernels: attempts(gpu, {
       ...coreKernels(gpu),
       linearAttention: linearAttention(gpu),
       linearAttentionBackward: linearAttentionBackward(gpu),
       ...softmaxKernels(gpu),
       ...trainingKernels(gpu),
-    },
+    }),
     upload: (values: ArrayLike<number>, { dtype }: TensorSpec): Handle =>
       gpu.upload(dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values)),
     download: async (handle: Handle, { shape, dtype }: TensorSpec) => {
@@ -115,3 +125,12 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   };
   return backend;
 }
+
+/** The same kernels; one that throws, over a limit say, keeps no memory. */
+const attempts = <Kernels extends KernelTable>(gpu: Gpu, kernels: Kernels): Kernels =>
+  Object.fromEntries(
+    Object.entries<Kernel<never>>({ ...kernels }).map(([name, kernel]): [string, Kernel<never>] => [
+      name,
+      (inputs, attributes, outputs) => gpu.pool.attempt(() => kernel(inputs, attributes, outputs)),
+    ]),
+  ) as Kernels;

@@ -27,6 +27,16 @@ describe.skipIf(missing !== undefined)('backend', () => {
     expect(backend.memory()).toEqual(before);
   });
 
+  test('an operation that ends over a limit keeps no memory', async () => {
+    const small = await webgpuBackend({ limits: 'default' });
+    const x = tensor(small, new Float32Array(16 * 2048), [1, 1, 16, 2048]);
+    const { buffers, bytes } = small.memory();
+    expect(() => linearAttention(x, x, x)).toThrow(/linearAttention states: .* maxStorageBufferBindingSize/);
+    expect(small.memory()).toMatchObject({ buffers, bytes });
+    x.dispose();
+    await small.dispose();
+  });
+
   test('the same inputs give the same bits', async () => {
     const run = () => {
       const x = tensor(

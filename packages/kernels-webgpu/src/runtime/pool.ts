@@ -36,6 +36,8 @@ export class BufferPool {
   #nextId = 0;
   /** Counts submissions; the recorder advances it. */
   submission = 0;
+  /** What the kernel that runs has taken so far. */
+  #taken: Buffer[] = [];
   /** Called before a buffer is destroyed. */
   onDestroy: (buffer: Buffer) => void = () => {};
 
@@ -72,6 +74,19 @@ export class BufferPool {
     const buffer = { gpu, id: this.#nextId++, bytes: size, offset: 0, usedAt: -1, takenAt: 0, foreign: false };
     this.#enter(buffer, fresh);
     return buffer;
+  }
+
+  /** Runs a kernel; what it took goes back if it throws. */
+  attempt<T>(kernel: () => T): T {
+    this.#taken = [];
+    try {
+      return kernel();
+    } catch (error) {
+      for (const buffer of this.#taken) this.give(buffer);
+      throw error;
+    } finally {
+      this.#taken = [];
+    }
   }
 
   /** Shows memory of somebody else's; not counted in bytes. */
@@ -116,6 +131,7 @@ export class BufferPool {
     // What the host writes at once is there before any command.
     buffer.takenAt = fresh || buffer.usedAt === this.submission ? -1 : this.submission;
     this.#live.add(buffer);
+    this.#taken.push(buffer);
     this.#liveBytes += buffer.bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#pooledBytes);
   }

@@ -98,14 +98,14 @@ export function linearAttention(
   const { coefficients, initialState, keyWeights, strict = false } = options;
   const { a, b, c, ...attributes } = resolveAttention(options);
   const weights = coefficients ?? tensor(q.backend, [a, b, c]);
-  const [output, denominator, state] = apply(
-    linearAttentionOp,
-    [q, k, v, weights, initialState, keyWeights],
-    attributes,
-  );
-  if (!coefficients) weights.dispose();
-  if (strict) checkDenominator(denominator);
-  return { output, denominator, state };
+  try {
+    const inputs = [q, k, v, weights, initialState, keyWeights];
+    const [output, denominator, state] = apply(linearAttentionOp, inputs, attributes);
+    if (strict) checkDenominator(denominator);
+    return { output, denominator, state };
+  } finally {
+    if (!coefficients) weights.dispose();
+  }
 }
 
 /** What the options mean, `coefficients` present or not. @throws ValueError naming the option. */
