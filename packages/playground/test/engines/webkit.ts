@@ -21,7 +21,7 @@ export const webkit: Engine = {
       : existsSync(display)
         ? undefined
         : `no ${display} for WebKitGTK to draw on (Debian: xvfb)`,
-  // Measuring stops there at once, as if the worker had ended (WebKitGTK 2.50); why is not known yet.
+  // It measures (WebKitGTK 2.50); the whole way through all parts does not pass yet.
   computes: false,
   async start({ dark, home, processes }) {
     const screen = await startDisplay(processes);
