@@ -10,7 +10,8 @@ export default defineConfig({
   resolve: { conditions: ['@linattn/source', ...defaultClientConditions] },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   server: { headers },
-  preview: { headers },
+  // Not asked for again: WebKit refuses a worker whose script comes from its cache by way of a 304, which has no such headers.
+  preview: { headers: { ...headers, 'Cache-Control': 'no-store' } },
   // Workers load backends only when they are asked for.
   worker: { format: 'es' },
   build: {

@@ -68,7 +68,8 @@ export async function openDevice(options: OpenOptions): Promise<OpenDevice> {
   return { device, ...describe(adapter.info), close };
 }
 
-function describe(info: GPUAdapterInfo): { readonly description: string; readonly software: boolean } {
+/** Some engines' devices do not say what adapter they are of. */
+function describe(info: Partial<GPUAdapterInfo> = {}): { readonly description: string; readonly software: boolean } {
   const words = [info.vendor, info.architecture, info.description].filter(Boolean).join(' ') || 'unknown adapter';
   return { description: words, software: info.isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(words) };
 }

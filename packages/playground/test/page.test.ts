@@ -348,6 +348,33 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(errors).toEqual([]);
   });
 
+  test('a GPU that computes wrongly by WebGPU is passed over, by name', async () => {
+    const { page, errors } = await visit({
+      prelude: () => {
+        // A card to the page, what it is to the backend: kernels are other ones for cards, which take minutes to compile here.
+        const own = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'info')!;
+        let asked = 0;
+        Object.defineProperty(GPUAdapter.prototype, 'info', {
+          get() {
+            return asked++ === 0 ? { vendor: 'A card', isFallbackAdapter: false } : own.get!.call(this);
+          },
+        });
+        const { getMappedRange } = GPUBuffer.prototype;
+        GPUBuffer.prototype.getMappedRange = function (...range) {
+          const bytes = getMappedRange.apply(this, range);
+          new Float32Array(bytes).forEach((x, i, numbers) => {
+            numbers[i] = 1.01 * x;
+          });
+          return bytes;
+        };
+      },
+    });
+    await eventually(() => page.locator('#train .backend .hint').textContent()).toMatch(
+      /^WebAssembly .*WebGPU: A card: its results are off by/,
+    );
+    expect(errors).toEqual([]);
+  });
+
   test('no WebGPU: the page says so, and takes WebAssembly', async () => {
     const { page, errors } = await visit({
       prelude: () => {

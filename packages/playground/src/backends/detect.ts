@@ -1,6 +1,7 @@
 import type { Mode, ModeReport } from '@linattn/kernels-gpujs';
 import { type BackendName, type BackendReport, backendNames } from './names.ts';
-import { hasSlowWebgl2, wrongResult } from './webgl2.ts';
+import { hasSlowWebgl2 } from './webgl2.ts';
+import { wrongResult } from './wrong-result.ts';
 
 type Finding = Omit<BackendReport, 'name'>;
 
@@ -39,12 +40,10 @@ async function findWebgpu(): Promise<Finding> {
   if (!adapter) return no('the browser gives no access to a GPU');
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   const name = [vendor, architecture, description].filter(Boolean).join(' ') || 'a GPU';
-  const software = isFallbackAdapter || isSoftware(name);
-  return {
-    available: true,
-    automatic: !software,
-    detail: software ? `${emulated(name)}: right, but slow` : name,
-  };
+  if (isFallbackAdapter || isSoftware(name)) {
+    return { available: true, automatic: false, detail: `${emulated(name)}: right, but slow` };
+  }
+  return tried('webgpu', name);
 }
 
 async function findWasm(): Promise<Finding> {
@@ -70,13 +69,18 @@ async function findGpujs(mode: Mode): Promise<Finding> {
   return { available: true, automatic, detail: software ? emulated(detail) : detail };
 }
 
-/** A GPU by WebGL2, if it is one and computes as it should: drivers of WebGL2 are many, and some keep fewer digits. */
+/** A GPU, if it computes as it should: browsers and drivers are many, and not all of them are tested. */
+async function tried(name: BackendName, device: string): Promise<Finding> {
+  const wrong = await wrongResult(name);
+  return { available: true, automatic: !wrong, detail: wrong ? `${device}: ${wrong}` : device };
+}
+
+/** A GPU by WebGL2, if it is one. */
 async function findWebgl2(): Promise<Finding> {
   const found = await findGpujs('webgl2');
   if (!found.automatic) return found;
   if (hasSlowWebgl2()) return { ...found, automatic: false, detail: emulated(found.detail) };
-  const wrong = await wrongResult();
-  return wrong ? { ...found, automatic: false, detail: `${found.detail}: ${wrong}` } : found;
+  return tried('gpujs-webgl2', found.detail);
 }
 
 /** Tells a page, and then that it is done. */

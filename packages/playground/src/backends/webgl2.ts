@@ -1,45 +1,6 @@
-import { type Backend, linearAttention, type Tensor, tensor, vjp } from '@linattn/math';
-import { float64Backend } from '@linattn/math/float64';
-import { openBackend } from './open.ts';
-
 /** The browser itself calls its WebGL2 slow: there is no GPU behind it, whatever its name says. */
 export function hasSlowWebgl2(): boolean {
   const gl = new OffscreenCanvas(1, 1).getContext('webgl2', { failIfMajorPerformanceCaveat: true });
   gl?.getExtension('WEBGL_lose_context')?.loseContext();
   return gl === null;
 }
-
-/** Of the largest number: float32 has seven digits, and a GPU may lose some of them. */
-const tolerance = 1e-4;
-const shape = [1, 24, 2, 8];
-
-/** In what gpu.js on WebGL2 is wrong here, if it is: attention and its gradients on a few tokens, against float64. */
-export async function wrongResult(): Promise<string | undefined> {
-  const { backend } = await openBackend('gpujs-webgl2');
-  try {
-    const [found, expected] = [await attended(backend), await attended(float64Backend())];
-    const off = Math.max(...expected.map((values, i) => distance(found[i], values)));
-    return off < tolerance ? undefined : `its results are off by ${off.toPrecision(1)} of their size`;
-  } finally {
-    await backend.dispose();
-  }
-}
-
-async function attended(backend: Backend): Promise<number[][]> {
-  const draw = (phase: number) =>
-    tensor(
-      backend,
-      Float32Array.from({ length: 24 * 2 * 8 }, (_, i) => Math.sin(i * i + phase)),
-      shape,
-    );
-  const [q, k, v, dOutput] = [0, 1, 2, 3].map(draw);
-  const { outputs, pullback } = vjp(
-    () => [linearAttention(q, k, v, { mask: 'causal', normalize: 'l2' }).output],
-    [q, k, v],
-  );
-  const read = async (x: Tensor) => [...(await x.read())];
-  return Promise.all([...outputs, ...pullback([dOutput])].map(read));
-}
-
-const distance = (found: readonly number[], expected: readonly number[]): number =>
-  Math.max(...expected.map((value, i) => Math.abs(found[i] - value))) / Math.max(...expected.map(Math.abs));
