@@ -37,9 +37,7 @@ fn main() {
 
 describe('workgroup memory', () => {
   const sources = join(import.meta.dirname, '../src');
-  const files = readdirSync(sources, { recursive: true, encoding: 'utf8' })
-    // Not rid of it yet: it stores tokens' features transposed.
-    .filter((file) => file.endsWith('.wgsl') && file !== join('attention', 'chunk.wgsl'));
+  const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.wgsl'));
 
   // WGSL lets a device store the whole vector then, and Metal does: invocations that store its parts at once undo each other's work.
   test.each(files)('%s stores whole vectors', (file) => {
