@@ -8,6 +8,7 @@ import { benchAttention, type Result, type Setting } from './attention.ts';
 import { measureCeilings } from './ceilings.ts';
 import { openDawn } from './device.ts';
 import { benchMatmul } from './matmul.ts';
+import { measureMatrixUnits } from './matrix-units.ts';
 import { measureOccupancy } from './occupancy.ts';
 import { attentionTable, withRates } from './table.ts';
 import { tryVariants } from './variants.ts';
@@ -15,9 +16,10 @@ import { tryVariants } from './variants.ts';
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
-  --do LIST     of: ceilings, conformance, occupancy, variants, sweep, matmul (default: ceilings,sweep,matmul)
+  --do LIST     of: ceilings, conformance, occupancy, matrix-units, variants, sweep, matmul (default: ceilings,sweep,matmul)
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
   --variants FILE what to try with --do variants: see variants.ts
+  --matrix      opens the device with its matrix units
   --widths LIST default 32,64,128
   --tokens LIST default 1024,4096,16384,65536
 `;
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     do: { type: 'string', default: 'ceilings,sweep,matmul' },
     dawnFlags: { type: 'string', default: '' },
     variants: { type: 'string', default: 'variants.json' },
+    matrix: { type: 'boolean', default: false },
     widths: { type: 'string', default: '32,64,128' },
     tokens: { type: 'string', default: '1024,4096,16384,65536' },
     help: { type: 'boolean', default: false },
@@ -41,7 +44,7 @@ if (values.help) {
 const wanted = new Set(values.do.split(','));
 mkdirSync(values.out, { recursive: true });
 
-const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean));
+const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean), values.matrix);
 device.onuncapturederror = ({ error }) => console.log(error.message);
 const backend = await webgpuBackend({ device });
 const results: Record<string, unknown> = {
@@ -86,6 +89,10 @@ await run('variants', async () => {
 
 await run('occupancy', async () => {
   results.occupancy = await measureOccupancy(device);
+});
+
+await run('matrix-units', async () => {
+  results.matrixUnits = await measureMatrixUnits(device);
 });
 
 await run('sweep', async () => {
