@@ -8,6 +8,8 @@ export interface Program {
   readonly constants: Constants;
   /** Declarations put before the source: the ways to load and store rows, say. */
   readonly declarations?: string;
+  /** What must come before all else: extensions of WGSL. */
+  readonly directives?: string;
 }
 
 /** A program on a device: its layout at once, its pipeline when compiled. */
@@ -46,8 +48,8 @@ export class ProgramCache {
     return made;
   }
 
-  #make({ name, source, constants, declarations = '' }: Program): Compiled {
-    const code = specialize(`${declarations}\n${source}`, constants, this.#unrolled);
+  #make({ name, source, constants, declarations = '', directives = '' }: Program): Compiled {
+    const code = directives + specialize(`${declarations}\n${source}`, constants, this.#unrolled);
     const entries: GPUBindGroupLayoutEntry[] = [
       {
         binding: 0,
