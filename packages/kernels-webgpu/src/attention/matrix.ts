@@ -26,3 +26,6 @@ export function matrixWidth({ width, valueWidth }: Sizes): number {
   if (most <= 16) return 16;
   return most <= 32 ? 32 : 64;
 }
+
+/** Subgroups that share 16 rows: two where each then still loads something of every tile. */
+export const matrixWays = (K: number): number => (K === 16 ? 1 : 2);

@@ -5,7 +5,7 @@ import { fourOf, storeOf, units } from '../runtime/rows.ts';
 import type { Constants } from '../runtime/specialize.ts';
 import chunkSource from './chunk.wgsl?raw';
 import { type Factor, one } from './factors.ts';
-import { type MatrixUnits, matrixChunk, matrixWidth } from './matrix.ts';
+import { type MatrixUnits, matrixChunk, matrixWays, matrixWidth } from './matrix.ts';
 import prefixSource from './prefix.wgsl?raw';
 import runSource from './run.wgsl?raw';
 import statesSource from './states.wgsl?raw';
@@ -236,8 +236,10 @@ function statesProgram(
   ];
   if (gpu.matrix) {
     const K = matrixWidth(sizes);
+    const WAYS = matrixWays(K);
     const program = matrixProgram(gpu.matrix, 'states', `${Number(vectorY)}${Number(vectorZ)}`, declarations, {
       K,
+      WAYS,
       SLOTS: 4,
       ...fixed,
     });
@@ -357,6 +359,7 @@ export function chunks(
   const program = gpu.matrix
     ? matrixProgram(gpu.matrix, 'chunk', variant, declarations, {
         K: wide,
+        WAYS: matrixWays(wide),
         PANELS: panels,
         SLOTS: 3 * panels + 2,
         ...fixed,

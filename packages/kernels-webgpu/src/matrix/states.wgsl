@@ -5,18 +5,23 @@
 @group(0) @binding(3) var<storage, read> z: array<ZUnit>;
 @group(0) @binding(4) var<storage, read_write> slots: array<vec4f>;
 
+const NT = 128u * WAYS;
 const Q = K / 8u;               // eights of a row
-const L = Q / 2u;               // eights of an invocation
-const DOWN = 32u / Q;           // rows between them
-const B = K / 16u;              // blocks of features, or columns
+const L = 64u * Q / NT;         // eights of an invocation
+const DOWN = NT / Q;            // rows between them; so many invocations have the same features, and columns
+const B = K / 16u;              // blocks of features
+const BJ = B / WAYS;            // blocks of columns of a subgroup
 const LOW = PARTS - 1u;
-const OVER = 128u / K;          // rows of S that a subgroup's invocations hold beside each other
-const SHARES = 128u / Q;        // invocations that have the same features, and columns
-var<workgroup> counts: array<f32, 128>;
+const OTHER = (2u - PARTS) * PART;   // where z has room beside y, without low parts
+const R = max(1u, K * K / 4u / NT);    // fours of S of an invocation
+const DOWNS = 4u * NT / K;             // rows between them
+var<workgroup> counts: array<f32, NT>;
 
-@compute @workgroup_size(128)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) strip: u32) {
+@compute @workgroup_size(NT)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) subgroup: u32) {
   // @registers fy fz sy so sz sb ym s held
+  let strip = subgroup % 4u;
+  let way = subgroup / 4u;
   let pair = group.y;
   let tilesJ = (p.columns + K - 1u) / K;
   let m0 = K * (group.z / tilesJ);
@@ -25,9 +30,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let last = min(first + p.segment, p.length);
   let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
   // Invocations load eight numbers at a time: of the rows own + DOWN l, from eight * 8 on.
-  let lane = t % 32u;
-  let eight = lane % Q;
-  let own = 16u * (t / 32u) + lane / Q;
+  let eight = t % Q;
+  let own = t / Q;
   let m = m0 + 8u * eight;
   let j = j0 + 8u * eight;
 
@@ -54,30 +58,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   // @block write
   {
     // @unroll
-    for (var r = 0u; r < Q; r++) {
-      let row = m0 + 16u * (t / 32u) + lane / (K / 4u) + OVER * r;
-      let column = j0 + 4u * (lane % (K / 4u));
-      if (16u * (t / 32u) < K && row < p.features && column < p.strideS) { slots[(to + row * p.strideS + column) / 4u] = held[r]; }
+    for (var r = 0u; r < R; r++) {
+      let i = t / (K / 4u) + DOWNS * r;
+      let column = j0 + 4u * (t % (K / 4u));
+      if (i < K && m0 + i < p.features && column < p.strideS) { slots[(to + (m0 + i) * p.strideS + column) / 4u] = held[r]; }
     }
     workgroupBarrier();
     tile[t] = bitcast<vec4u>(us0);
-    tile[128u + t] = bitcast<vec4u>(us1);
-    tile[256u + t] = bitcast<vec4u>(zs0);
-    tile[384u + t] = bitcast<vec4u>(zs1);
+    tile[NT + t] = bitcast<vec4u>(us1);
+    tile[2u * NT + t] = bitcast<vec4u>(zs0);
+    tile[3u * NT + t] = bitcast<vec4u>(zs1);
     counts[t] = count;
     workgroupBarrier();
     if (t < 4u * Q) {
       let which = t / Q;
       var sum = vec4f();
-      for (var e = 0u; e < SHARES; e++) { sum += bitcast<vec4f>(tile[128u * which + t % Q + Q * e]); }
+      for (var e = 0u; e < DOWN; e++) { sum += bitcast<vec4f>(tile[NT * which + t % Q + Q * e]); }
       let e = 8u * (t % Q) + 4u * (which % 2u);
       if (which < 2u) {
         if (m0 == 0u && j0 + e < p.strideS) { slots[(to + p.atU + j0 + e) / 4u] = sum; }
       } else if (j0 == 0u && m0 + e < p.features) { slots[(to + p.atZ + m0 + e) / 4u] = sum; }
     }
-    if (group.z == 0u && t == 127u) {
+    if (group.z == 0u && t == NT - 1u) {
       var sum = 0.0;
-      for (var e = 0u; e < SHARES; e++) { sum += counts[Q * e]; }
+      for (var e = 0u; e < DOWN; e++) { sum += counts[Q * e]; }
       slots[(to + p.atC) / 4u] = vec4f(sum, 0.0, 0.0, 0.0);
     }
   }
@@ -95,9 +99,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     sz[l] = 1.0;
     sb[l] = 1.0;
   }
-  var held: array<vec4f, Q>;
+  var held: array<vec4f, R>;
   // @unroll
-  for (var r = 0u; r < Q; r++) { held[r] = vec4f(); }
+  for (var r = 0u; r < R; r++) { held[r] = vec4f(); }
   // Of what this invocation loads: shares of U, Z and c.
   var us0 = vec4f();
   var us1 = vec4f();
@@ -158,39 +162,38 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     }
     // @unroll
     for (var l = 0u; l < L; l++) {
-      stage((2u - PARTS) * PART + (own + DOWN * l) * HALVES + eight, power(ofZ) * fz[2u * l], power(ofZ) * fz[2u * l + 1u]);
+      stage(OTHER + (own + DOWN * l) * HALVES + eight, power(ofZ) * fz[2u * l], power(ofZ) * fz[2u * l + 1u]);
     }
     fetchAt = at + 64u;
     if (fetchAt < last) {
       // @place fetch
     }
     workgroupBarrier();
-    var s: array<Sum, B>;
+    var s: array<Sum, BJ>;
     if (strip < B) {
       if (PARTS == 1u) {
         // @unroll
         for (var n = 0u; n < 4u; n++) { ym[n] = leftTurnedAt(16u * HALVES * n + 2u * strip); }
       }
       // @unroll
-      for (var j = 0u; j < B; j++) { s[j] = Sum(); }
+      for (var j = 0u; j < BJ; j++) { s[j] = Sum(); }
       // @unroll
       for (var n = 0u; n < 4u; n++) {
         // @unroll
-        for (var j = 0u; j < B; j++) {
-          s[j] = add(ym[n], ym[LOW * 4u + n], (2u - PARTS) * PART + 16u * HALVES * n + 2u * j, s[j]);
+        for (var j = 0u; j < BJ; j++) {
+          s[j] = add(ym[n], ym[LOW * 4u + n], OTHER + 16u * HALVES * n + 2u * (BJ * way + j), s[j]);
         }
       }
     }
     workgroupBarrier();
     if (strip < B) {
       // @unroll
-      for (var j = 0u; j < B; j++) { storeSum(STRIP * strip + 4u * j, s[j]); }
+      for (var j = 0u; j < BJ; j++) { storeSum(16u * FLOATS * strip + 4u * (BJ * way + j), s[j]); }
     }
     workgroupBarrier();
     // @unroll
-    for (var r = 0u; r < Q; r++) {
-      let begin = STRIP * (t / 32u) + (lane / (K / 4u) + OVER * r) * FLOATS + lane % (K / 4u);
-      held[r] += power(-ofY - ofZ) * bitcast<vec4f>(tile[begin]);
+    for (var r = 0u; r < R; r++) {
+      held[r] += power(-ofY - ofZ) * bitcast<vec4f>(tile[(t / (K / 4u) + DOWNS * r) * FLOATS + t % (K / 4u)]);
     }
     if (EVERY == 1u && fetchAt < last) {
       let to = p.locals + ((pair * p.segments + group.x) * (p.segment / 64u - 1u) + (fetchAt - first) / 64u - 1u) * p.slot;

@@ -1,11 +1,10 @@
 // What the matrix kernels share. They go through one tile of workgroup memory: 64 rows of up to 64 halves, then the same of low parts (or,
-// with PARTS 1, of another matrix); or, 16 rows for each of four subgroups, up to 64 float32 numbers. A float32 x becomes halves as high = half(s x) and low = half(s x - high), s a
+// with PARTS 1, of another matrix); or 64 rows of up to 64 float32 numbers. A float32 x becomes halves as high = half(s x) and low = half(s x - high), s a
 // power of two by which the largest number of the tile comes to 2^14: neither overflows, and what low misses is 2^-22 of x, or 2^-39 of
 // the largest where x is far smaller.
 const HALVES = 9u;             // from row to row, in eights of halves; odd, against bank conflicts
 const FLOATS = 17u;            // from row to row, in fours of floats
 const PART = 64u * HALVES;
-const STRIP = 16u * FLOATS;
 var<workgroup> tile: array<vec4u, 2u * PART>;
 
 // The largest numbers of tiles, as bits; a slot each.

@@ -7,8 +7,8 @@ export function emulatedUnits(precision: 'split' | 'half'): MatrixUnits {
   const { texts } = matrixUnits(precision);
   const adapt = (source: string): string => {
     const adapted = source.replace(
-      /, @builtin\(subgroup_id\) strip: u32\) \{/,
-      ') {\n  let strip = t / 32u;\n  laneOf = t % 32u;',
+      /, @builtin\(subgroup_id\) subgroup: u32\) \{/,
+      ') {\n  let subgroup = t / 32u;\n  laneOf = t % 32u;',
     );
     if (adapted === source) throw new Error('the kernel does not begin as the emulation expects');
     return adapted;
