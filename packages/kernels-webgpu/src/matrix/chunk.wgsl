@@ -193,7 +193,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     fetched = panel + 1u;
     if (CAUSAL == 1u) {
       // @place fetchY
-    } else if (fetched < PANELS) {
+    } else if (PANELS > 1u && fetched < PANELS) {
       // @place fetchX
     }
     if (PARTS == 2u) {
@@ -209,7 +209,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var l = 0u; l < L; l++) {
       stage(OTHER + (own + DOWN * l) * HALVES + eight, power(ofS) * fs[2u * l], power(ofS) * fs[2u * l + 1u]);
     }
-    if (fetched < PANELS) {
+    if (PANELS > 1u && fetched < PANELS) {
       // @place fetchS
     }
     workgroupBarrier();
@@ -251,7 +251,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       for (var l = 0u; l < L; l++) {
         stage((own + DOWN * l) * HALVES + eight, power(ofY) * f[2u * l], power(ofY) * f[2u * l + 1u]);
       }
-      if (fetched < PANELS) {
+      if (PANELS > 1u && fetched < PANELS) {
         // @place fetchX
       } else {
         // @place fetchZ
