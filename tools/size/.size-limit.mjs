@@ -6,9 +6,9 @@ const others = ['@linattn/*', 'node:*', 'webgpu'];
 /** `size-limit`'s own `ignore` knows whole packages only; esbuild's `external` knows patterns. */
 const without = (external) => (config) => ({ ...config, external: [...(config.external ?? []), ...external] });
 
-const check = (name, limit, { what = 'all of it', names = '*', missing = [] } = {}) => ({
+const check = (name, limit, { what = 'all of it', names = '*', missing = [], entry = 'index' } = {}) => ({
   name: `@linattn/${name}, ${what}`,
-  path: `../../packages/${name}/dist/index.js`,
+  path: `../../packages/${name}/dist/${entry}.js`,
   import: names,
   limit,
   gzip: true,
@@ -26,5 +26,6 @@ export default [
   check('kernels-wasm', '40 kB', { what: 'with its plain module', missing: ['./relaxed-*'] }),
   check('kernels-wasm', '40 kB', { what: 'with its relaxed module', missing: ['./plain-*'] }),
   check('kernels-webgpu', '40 kB'),
+  check('kernels-webgpu', '10 kB', { what: 'matrix units', entry: 'matrix/index' }),
   check('nn', '20 kB'),
 ];

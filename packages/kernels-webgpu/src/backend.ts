@@ -11,8 +11,9 @@ import {
 } from '@linattn/math';
 import { linearAttentionBackward } from './attention/backward.ts';
 import { linearAttention } from './attention/forward.ts';
+import type { MatrixUnits } from './attention/matrix.ts';
 import { coreKernels } from './core/kernels.ts';
-import { type OpenOptions, openDevice } from './device.ts';
+import { type OpenOptions, onVulkan, openDevice } from './device.ts';
 import { bufferOf, Gpu } from './runtime/gpu.ts';
 import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
@@ -26,6 +27,16 @@ export interface WebgpuOptions extends OpenOptions {
    * such kernels takes minutes.
    */
   readonly unroll?: boolean;
+  /**
+   * Kernels never store into parts of a vector that others store into, in workgroup memory: WGSL lets devices store all of it then, and
+   * Metal does. Default: unless WebGPU is Vulkan here (Linux, Android), which does not; backward is a tenth faster without.
+   */
+  readonly wholeVectors?: boolean;
+  /**
+   * Attention on matrix units: `matrixUnits('split' | 'half')` of `@linattn/kernels-webgpu/matrix`. A `device` of your own must have been
+   * opened with their features. Default: plain float32.
+   */
+  readonly matrixUnits?: MatrixUnits;
   /** Called while kernels compile, before the first submission that needs them. */
   readonly onCompile?: CompileProgress;
 }
@@ -70,11 +81,17 @@ export interface WebgpuBackend extends Backend {
 
 /**
  * Opens a backend that computes in WGSL, in float32: `navigator.gpu` in browsers, the optional package `webgpu` in Node.
- * @throws DeviceError when there is no WebGPU here.
+ * @throws DeviceError when there is no WebGPU here, or no matrix units where they are asked for.
  */
 export async function webgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  const { device, description, software, close } = await openDevice(options);
-  const gpu = new Gpu(device, { software: !(options.unroll ?? !software), onCompile: options.onCompile });
+  const { matrixUnits: matrix, onCompile } = options;
+  const { device, description, software, close } = await openDevice(options, matrix);
+  const gpu = new Gpu(device, {
+    software: !(options.unroll ?? !software),
+    wholeVectors: options.wholeVectors ?? !onVulkan(),
+    matrix,
+    onCompile,
+  });
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const backend: WebgpuBackend = {
     name: 'webgpu',

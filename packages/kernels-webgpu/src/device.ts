@@ -28,6 +28,46 @@ const raised = [
 /** Optional features that are asked for. */
 const features = { default: ['timestamp-query'], adapter: ['timestamp-query', 'subgroups'] } as const;
 
+/** What a device is opened for beside the features that every kernel needs. */
+export interface Needs {
+  readonly features: readonly GPUFeatureName[];
+  readonly dawnFlags: readonly string[];
+}
+
+/** What of matrix units an adapter says; not in the types of the standard. */
+interface MatrixInfo {
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+  readonly subgroupMatrixConfigs?: readonly {
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }[];
+}
+
+/** Throws unless an adapter has products of 16 x 16 halves with float32 sums, by subgroups of 32. */
+function checkMatrixUnits(info: MatrixInfo): void {
+  const { subgroupMinSize: least, subgroupMaxSize: most, subgroupMatrixConfigs: shapes = [] } = info;
+  const fits = shapes.some(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === 'f16' && resultComponentType === 'f32' && M === 16 && N === 16 && K === 16,
+  );
+  if (least !== 32 || most !== 32 || !fits) {
+    throw new DeviceError(
+      'matrixUnits: this adapter has no products of 16 x 16 halves in subgroups of 32; open the backend without matrixUnits',
+    );
+  }
+}
+
+function checkFeatures({ features }: Needs, found: GPUSupportedFeatures): void {
+  const missing = features.filter((feature) => !found.has(feature));
+  if (missing.length > 0) {
+    throw new DeviceError(`matrixUnits: ${missing.join(', ')} is missing here; open the backend without matrixUnits`);
+  }
+}
+
 export interface OpenDevice {
   readonly device: GPUDevice;
   readonly description: string;
@@ -39,24 +79,30 @@ export interface OpenDevice {
 
 /**
  * Opens a device: `navigator.gpu` in a browser, the optional package `webgpu` (Dawn) in Node.
- * @throws DeviceError when there is no WebGPU or no adapter, saying what to do.
+ * @throws DeviceError when there is no WebGPU, no adapter or not what `needs` says, saying what to do.
  */
-export async function openDevice(options: OpenOptions): Promise<OpenDevice> {
+export async function openDevice(options: OpenOptions, needs?: Needs): Promise<OpenDevice> {
   if (options.device) {
     const { device } = options;
+    if (needs) checkFeatures(needs, device.features);
     return { device, ...describe(device.adapterInfo), close: () => {} };
   }
-  let gpu: GPU | undefined = await findGpu(options.dawnFlags ?? []);
+  let gpu: GPU | undefined = await findGpu([...(needs?.dawnFlags ?? []), ...(options.dawnFlags ?? [])]);
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
   if (!adapter) {
     throw new DeviceError(
       'WebGPU has no adapter on this machine: is a GPU driver (Vulkan, Metal or Direct3D 12) installed?',
     );
   }
+  if (needs) {
+    checkFeatures(needs, adapter.features);
+    if (needs.features.length > 0) checkMatrixUnits(adapter.info as MatrixInfo);
+  }
   const { limits = 'adapter' } = options;
   const requiredLimits =
     limits === 'default' ? {} : Object.fromEntries(raised.map((name) => [name, adapter.limits[name]]));
-  const requiredFeatures = features[limits].filter((feature) => adapter.features.has(feature));
+  const found = features[limits].filter((feature) => adapter.features.has(feature));
+  const requiredFeatures = [...new Set<GPUFeatureName>([...found, ...(needs?.features ?? [])])];
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((cause: unknown) => {
     throw new DeviceError('WebGPU refused to open a device', { cause });
   });
@@ -93,6 +139,13 @@ async function findGpu(dawnFlags: readonly string[]): Promise<GPU> {
   const gpu = instances.get(key)?.deref() ?? dawn.create([...dawnFlags]);
   instances.set(key, new WeakRef(gpu));
   return gpu;
+}
+
+/** Whether WebGPU is Vulkan here. Nothing says so but the system; where it is another after all, or unknown, the answer is no. */
+export function onVulkan(): boolean {
+  if (typeof process !== 'undefined' && process.versions?.node) return process.platform === 'linux';
+  const { userAgent = '' } = (globalThis.navigator ?? {}) as Partial<Navigator>;
+  return /linux|android|cros/i.test(userAgent);
 }
 
 interface Dawn {

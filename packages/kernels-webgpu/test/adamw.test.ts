@@ -90,7 +90,7 @@ for (const limits of ['adapter', 'default'] as const) {
 
     /** `steps` updates, a parameter a launch. */
     const expected = async (steps: number) => {
-      const gpu = new Gpu(backend.device, { software: true });
+      const gpu = new Gpu(backend.device, { software: true, wholeVectors: true });
       const factor = gpu.upload(Float32Array.of(scale));
       const state = sizes.map((size, i) => [
         gpu.upload(numbers(size, i)),

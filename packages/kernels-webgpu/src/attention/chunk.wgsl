@@ -30,13 +30,7 @@ const C4 = C / 4u;
 const ROW = C4 + max(C4, TV4) + 1u;   // odd, against bank conflicts
 const SK = KP / KU;                   // where rows of S begin
 const DEEP = max(2u * KP, KZ) / KU;
-// What stands transposed in a panel is loaded in blocks of 4 x 4, so that invocations store whole vec4s: some devices store them whole
-// even where one number is assigned. First the blocks of x, then y's, then with XCH those of S.
-const BX = C4 * KP4;
-const BS = TV4 * KP4;
-const LB = (2u * BX + BS + NT - 1u) / NT;   // blocks of an invocation, and the vec4s it loads of S by rows, and of z
-const LS = KP * TV4 / NT;
-const LZ = KZ * TV4 / NT;
+const LZ = KZ * TV4 / NT;              // vec4s of z that an invocation loads
 
 var<workgroup> panel: array<array<array<vec4f, ROW>, KU>, DEEP>;
 var<workgroup> zState: array<f32, KP>;
@@ -47,7 +41,7 @@ var<workgroup> whole: array<vec4f, C4>;
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers o pv xv yv sv g fb fbl fs fl fz sb sz ab ss az av us ul so
+  // @registers o pv xv yv sv g fz sz az av us ul so
   let place = placeOf(t, TY, TX);
   let ty = place.x;
   let tx = place.y;
@@ -67,66 +61,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 
   // Where loads begin. Invocations take positions in a panel; a position's row is the one its reader has there. Past the last row they
   // load the first, which then counts 0 times.
-  var ab: array<u32, LB * 4u>;
-  var ss: array<u32, LS>;
+  // @place places
   var az: array<u32, LZ>;
-  // @unroll
-  for (var l = 0u; l < LB; l++) {
-    let e = t + l * NT;
-    let f = 4u * (e % KP4);
-    // @unroll
-    for (var k = 0u; k < 4u; k++) {
-      if (e < BX) {
-        let position = 4u * (e / KP4) + k;
-        let i = position / RI + TY * (position % RI);
-        ab[l * 4u + k] = (xRow + select(0u, i * step, i < rows)) * p.features + f;
-      } else if (e < 2u * BX) {
-        let position = 4u * ((e - BX) / KP4) + k;
-        let n = position / RN + TX * (position % RN);
-        ab[l * 4u + k] = (yRow + select(0u, n * step, n < rows)) * p.features + f;
-      } else {
-        ab[l * 4u + k] = ((column0 + 4u * ((e - 2u * BX) / KP4) + k) * p.strideS + f) / 4u;
-      }
-    }
-  }
-  // @unroll
-  for (var l = 0u; l < LS; l++) {
-    let e = t + l * NT;
-    ss[l] = ((e / TV4) * p.strideS + column0 + 4u * (e % TV4)) / 4u;
-  }
   // @unroll
   for (var l = 0u; l < LZ; l++) { az[l] = (yRow + (t / TV4 + l * (NT / TV4)) * step) * p.columns + column0 + 4u * (t % TV4); }
   let stepZ = KZ * step * p.columns;
   // A panel of x, y and S.
   // @block fetch
   {
-    // @unroll
-    for (var l = 0u; l < LB; l++) {
-      let e = t + l * NT;
-      let left = p.features - KP * fetched - 4u * (e % KP4);
-      if (e < BX) {
-        // @unroll
-        for (var k = 0u; k < 4u; k++) { fb[l * 4u + k] = xFour(ab[l * 4u + k] + KP * fetched, left); }
-      } else if (e < 2u * BX) {
-        if (CAUSAL == 1u) {
-          // @unroll
-          for (var k = 0u; k < 4u; k++) { fb[l * 4u + k] = yFour(ab[l * 4u + k] + KP * fetched, left); }
-        }
-      } else if (XCH == 1u && e < 2u * BX + BS) {
-        // @unroll
-        for (var k = 0u; k < 4u; k++) {
-          fb[l * 4u + k] = slots[base / 4u + ab[l * 4u + k] + KP4 * fetched];
-          if (inside) { fbl[l * 4u + k] = slots[local / 4u + ab[l * 4u + k] + KP4 * fetched]; }
-        }
-      }
-    }
-    if (XCH == 0u) {
-      // @unroll
-      for (var l = 0u; l < LS; l++) {
-        fs[l] = slots[base / 4u + ss[l] + KP4 * p.strideS * fetched];
-        if (inside) { fl[l] = slots[local / 4u + ss[l] + KP4 * p.strideS * fetched]; }
-      }
-    }
+    // @place fetchPanel
     if (EXTRA != 0u && t < KP) {
       let f = min(KP * fetched + t, p.features - 1u);
       fetchedZ.x = slots[(base + p.atZ + f) / 4u][f % 4u];
@@ -145,43 +88,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   // @end
-  var fb: array<vec4f, LB * 4u>;
-  var fbl: array<vec4f, LB * 4u>;
-  var fs: array<vec4f, LS>;
-  var fl: array<vec4f, LS>;
+  // @place registers
   var fz: array<vec4f, LZ>;
   var sz: array<f32, LZ>;
   var fetchedZ = vec2f();
   var fetched = 0u;
-  // @unroll
-  for (var l = 0u; l < LS; l++) { fl[l] = vec4f(); }
-  // @unroll
-  for (var l = 0u; l < LB * 4u; l++) { fbl[l] = vec4f(); }
   // @place fetch
   let scaleX = factors[p.fx.x];
   let scaleY = factors[p.fy.x];
   let scaleZ = factors[p.fz.x];
   let scaleO = factors[p.fo.x];
-  var sb: array<f32, LB * 4u>;
-  // @unroll
-  for (var l = 0u; l < LB; l++) {
-    let e = t + l * NT;
-    // @unroll
-    for (var k = 0u; k < 4u; k++) {
-      sb[l * 4u + k] = 1.0;
-      if (e < BX) {
-        let position = 4u * (e / KP4) + k;
-        let i = position / RI + TY * (position % RI);
-        sb[l * 4u + k] = select(0.0, scaleX, i < rows);
-        if ((PLANES & 1u) != 0u) { sb[l * 4u + k] *= factors[p.fx.y + xRow + select(0u, i * step, i < rows)]; }
-      } else if (e < 2u * BX) {
-        let position = 4u * ((e - BX) / KP4) + k;
-        let n = position / RN + TX * (position % RN);
-        sb[l * 4u + k] = select(0.0, scaleY, n < rows);
-        if (CAUSAL == 1u && (PLANES & 4u) != 0u) { sb[l * 4u + k] *= factors[p.fy.y + yRow + select(0u, n * step, n < rows)]; }
-      }
-    }
-  }
+  // @place scales
   // @unroll
   for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
   for (var i = t; i < C; i += NT) {
@@ -204,42 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // x times [y S].
   for (var at0 = 0u; at0 < panels; at0++) {
     workgroupBarrier();
-    // @unroll
-    for (var l = 0u; l < LB; l++) {
-      let e = t + l * NT;
-      let f = 4u * (e % KP4);
-      if (e < 2u * BX) {
-        if (e < BX || CAUSAL == 1u) {
-          let some = FULL == 1u || KP * at0 + f < p.features;
-          let r0 = select(vec4f(), sb[l * 4u] * fb[l * 4u], some);
-          let r1 = select(vec4f(), sb[l * 4u + 1u] * fb[l * 4u + 1u], some);
-          let r2 = select(vec4f(), sb[l * 4u + 2u] * fb[l * 4u + 2u], some);
-          let r3 = select(vec4f(), sb[l * 4u + 3u] * fb[l * 4u + 3u], some);
-          // @unroll
-          for (var i = 0u; i < 4u; i++) { panel[(f + i) / KU][(f + i) % KU][e / KP4] = vec4f(r0[i], r1[i], r2[i], r3[i]); }
-        }
-      } else if (XCH == 1u && e < 2u * BX + BS) {
-        let j = (e - 2u * BX) / KP4;
-        let some = FULL == 1u || KP * at0 + f < p.features;
-        let left = select(4u, p.columns - min(p.columns, column0 + 4u * j), FULL == 0u);
-        let r0 = select(vec4f(), fb[l * 4u] + fbl[l * 4u], some && left > 0u);
-        let r1 = select(vec4f(), fb[l * 4u + 1u] + fbl[l * 4u + 1u], some && left > 1u);
-        let r2 = select(vec4f(), fb[l * 4u + 2u] + fbl[l * 4u + 2u], some && left > 2u);
-        let r3 = select(vec4f(), fb[l * 4u + 3u] + fbl[l * 4u + 3u], some && left > 3u);
-        // @unroll
-        for (var i = 0u; i < 4u; i++) { panel[SK + (f + i) / KU][(f + i) % KU][j] = vec4f(r0[i], r1[i], r2[i], r3[i]); }
-      }
-    }
-    if (XCH == 0u) {
-      // @unroll
-      for (var l = 0u; l < LS; l++) {
-        let e = t + l * NT;
-        let f = e / TV4;
-        let j = e % TV4;
-        let some = FULL == 1u || (KP * at0 + f < p.features && column0 + 4u * j < p.columns);
-        panel[SK + f / KU][f % KU][j] = select(vec4f(), fs[l] + fl[l], some);
-      }
-    }
+    // @place fillPanel
     if (EXTRA != 0u && t < KP) { zState[t] = fetchedZ.x + fetchedZ.y; }
     workgroupBarrier();
     fetched = at0 + 1u;

@@ -1,9 +1,13 @@
 import type { Gpu } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
+import type { Program } from '../runtime/program.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
 import type { Constants } from '../runtime/specialize.ts';
 import chunkSource from './chunk.wgsl?raw';
 import { type Factor, one } from './factors.ts';
+import fillNumbersSource from './fill-numbers.wgsl?raw';
+import fillVectorsSource from './fill-vectors.wgsl?raw';
+import { type MatrixUnits, matrixChunk, matrixWays, matrixWidth } from './matrix.ts';
 import prefixSource from './prefix.wgsl?raw';
 import runSource from './run.wgsl?raw';
 import statesSource from './states.wgsl?raw';
@@ -65,12 +69,15 @@ function chunkTile(gpu: Gpu, columns: number): ChunkTile {
   return tuning.adjust?.(tile) ?? tile;
 }
 
+/** Tokens of a chunk: the same for all kernels of an attention. */
+const chunkOf = (gpu: Gpu, sizes: Sizes): number => (gpu.matrix ? matrixChunk : chunkTile(gpu, sizes.valueWidth).C);
+
 /** Chunks along x of the grid at most. */
 const mostChunks = 32_768;
 
 /** Cuts causal runs into slabs, one after the other, so that the states of a slab's chunks take about `bytes` at most. */
 export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[], bytes: number): Range[] {
-  const { C } = chunkTile(gpu, sizes.valueWidth);
+  const C = chunkOf(gpu, sizes);
   const chunkBytes = 4 * layout(sizes).slot * sizes.batch * sizes.heads;
   // What segments begin with, and rounding, come on top.
   const room = Math.min(bytes, gpu.device.limits.maxStorageBufferBindingSize / 2);
@@ -180,10 +187,7 @@ export function statesOf(
   const pairs = sizes.batch * sizes.heads;
   const at = layout(sizes);
   const { causal } = range;
-  const { C } = chunkTile(gpu, sizes.valueWidth);
-  const chosen = chooseStateTile(at.features, at.columns, gpu.software);
-  const tile = tuning.adjustStates?.(chosen) ?? chosen;
-  const tiles = Math.ceil(at.columns / (4 * tile.J4)) * Math.ceil(at.features / (4 * tile.M4));
+  const C = chunkOf(gpu, sizes);
   const cuts = cut(pairs, range.length[1], C);
   const own = pairs * (cuts.count + 1);
   const slotsOf = ({ count, segment }: typeof cuts) => pairs * (1 + (causal ? (count * segment) / C : count));
@@ -192,23 +196,9 @@ export function statesOf(
   const segments = { ...cuts, locals: own * at.slot, slots };
   // A single chunk sees what came before, alone; its own sum is part of the total only.
   if (!causal || state.final !== undefined || range.length[1] > C) {
-    const { y, z } = operands;
-    const planes = planesMask([one, one, y.factor, operands.beta, z.factor, operands.omega]);
-    const fixed: Constants = gpu.software ? {} : { PLANES: planes, EVERY: Number(causal) };
-    const [vectorY, vectorZ] = [at.features, at.columns].map((size) => !gpu.software && size % 4 === 0);
+    const { program, tiles } = statesProgram(gpu, sizes, causal, operands);
     gpu.run(
-      {
-        name: `states${Number(vectorY)}${Number(vectorZ)}`,
-        source: gpu.software ? statesOfAnyMode : statesSource,
-        constants: { ...tile, ...fixed },
-        declarations: [
-          runSource,
-          units(vectorY, 'XUnit'),
-          units(vectorZ, 'ZUnit'),
-          fourOf('y', vectorY),
-          fourOf('z', vectorZ),
-        ].join('\n'),
-      },
+      program,
       [factors, operands.y.buffer, operands.z.buffer, slots],
       words(sizes, range, 1, segments, at, C, operands, { ...plain, causal: Number(causal) }),
       [cuts.count, pairs, tiles],
@@ -228,15 +218,77 @@ export function statesOf(
   return segments;
 }
 
-const statesOfAnyMode = statesSource.replaceAll(/\bPLANES\b/g, 'p.planes').replaceAll(/\bEVERY\b/g, 'p.causal');
+/** The kernel that sums states, and the tiles of S that a segment takes. */
+function statesProgram(
+  gpu: Gpu,
+  sizes: Sizes,
+  causal: boolean,
+  { y, z, beta, omega }: Operands,
+): { readonly program: Program; readonly tiles: number } {
+  const { width, valueWidth } = sizes;
+  const [vectorY, vectorZ] = [width, valueWidth].map((size) => !gpu.software && size % 4 === 0);
+  const planes = planesMask([one, one, y.factor, beta, z.factor, omega]);
+  const fixed: Constants = gpu.software ? {} : { PLANES: planes, EVERY: Number(causal) };
+  const declarations = [
+    runSource,
+    units(vectorY, 'XUnit'),
+    units(vectorZ, 'ZUnit'),
+    fourOf('y', vectorY),
+    fourOf('z', vectorZ),
+  ];
+  if (gpu.matrix) {
+    const K = matrixWidth(sizes);
+    const WAYS = matrixWays(K);
+    const program = matrixProgram(gpu.matrix, 'states', `${Number(vectorY)}${Number(vectorZ)}`, declarations, {
+      K,
+      WAYS,
+      SLOTS: 4,
+      ...fixed,
+    });
+    return { program, tiles: Math.ceil(width / K) * Math.ceil(valueWidth / K) };
+  }
+  const chosen = chooseStateTile(width, valueWidth, gpu.software);
+  const tile = tuning.adjustStates?.(chosen) ?? chosen;
+  const program = {
+    name: `states${Number(vectorY)}${Number(vectorZ)}`,
+    source: gpu.software ? ofAnyMode(statesSource) : statesSource,
+    constants: { ...tile, ...fixed },
+    declarations: declarations.join('\n'),
+  };
+  return { program, tiles: Math.ceil(valueWidth / (4 * tile.J4)) * Math.ceil(width / (4 * tile.M4)) };
+}
 
-const chunkOfAnyMode = chunkSource
-  .replaceAll(/\bCAUSAL\b/g, 'p.causal')
-  .replaceAll(/\bEXTRA\b/g, 'p.extra')
-  .replaceAll(/\bACC\b/g, 'p.accumulate')
-  .replaceAll(/\bFULL\b/g, 'p.full')
-  .replaceAll(/\bXCH\b/g, 'p.exchanged')
-  .replaceAll(/\bPLANES\b/g, 'p.planes');
+function matrixProgram(
+  { precision, texts }: MatrixUnits,
+  kernel: 'states' | 'chunk',
+  variant: string,
+  declarations: readonly string[],
+  constants: Constants,
+): Program {
+  const source = 'PLANES' in constants ? texts[kernel] : ofAnyMode(texts[kernel]);
+  return {
+    name: `${kernel} on matrix units ${variant}`,
+    source,
+    constants: { PARTS: precision === 'split' ? 2 : 1, ...constants },
+    declarations: [...declarations, texts.helpers].join('\n'),
+    directives: texts.directives,
+  };
+}
+
+/** The same kernel with its switches as parameters. */
+const ofAnyMode = (source: string): string =>
+  Object.entries({
+    CAUSAL: 'causal',
+    EVERY: 'causal',
+    EXTRA: 'extra',
+    ACC: 'accumulate',
+    FULL: 'full',
+    XCH: 'exchanged',
+    PLANES: 'planes',
+  }).reduce((text, [name, parameter]) => text.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), `p.${parameter}`), source);
+
+const chunkTexts = { vectors: `${chunkSource}\n${fillVectorsSource}`, numbers: `${chunkSource}\n${fillNumbersSource}` };
+const chunkText = ({ wholeVectors }: Gpu): string => chunkTexts[wholeVectors ? 'vectors' : 'numbers'];
 
 /** What is done with G = Σ P ω. */
 export const extras = { none: 0, divide: 1, keep: 2, sum: 3 } as const;
@@ -254,10 +306,15 @@ export interface Target {
   readonly sums?: { readonly partial: Buffer; readonly at: number };
 }
 
+/** Columns of a workgroup of `chunks`. */
+const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
+  gpu.matrix ? matrixWidth(sizes) : 4 * chunkTile(gpu, columns).TV4;
+
 /** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
-export function chunkGroups(gpu: Gpu, { batch, heads }: Sizes, range: Range, columns: number): number {
-  const { C, TV4 } = chunkTile(gpu, columns);
-  return Math.ceil(range.length[0] / C) * batch * heads * Math.ceil(columns / (4 * TV4));
+export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: number): number {
+  const { batch, heads } = sizes;
+  const tiles = Math.ceil(columns / columnsOf(gpu, sizes, columns));
+  return Math.ceil(range.length[0] / chunkOf(gpu, sizes)) * batch * heads * tiles;
 }
 
 /** T for a run, from its segments' states (`exchanged`: with y and z exchanged). */
@@ -274,13 +331,16 @@ export function chunks(
   const pairs = sizes.batch * sizes.heads;
   const at = layout(sizes, exchanged);
   const tile = chunkTile(gpu, at.columns);
-  const tiles = Math.ceil(at.columns / (4 * tile.TV4));
+  const C = chunkOf(gpu, sizes);
+  const wide = columnsOf(gpu, sizes, at.columns);
+  const deep = gpu.matrix ? wide : tile.KP;
+  const tiles = Math.ceil(at.columns / wide);
   const [vectorX, vectorZ] = [at.features, at.columns].map((size) => !gpu.software && size % 4 === 0);
   const mode: Mode = {
     causal: Number(range.causal),
     extra: extras[target.extra],
     accumulate: Number(target.accumulate ?? false),
-    full: Number(at.features % tile.KP === 0 && at.columns % (4 * tile.TV4) === 0),
+    full: Number(at.features % deep === 0 && at.columns % wide === 0),
     exchanged: Number(exchanged),
     sumsAt: target.sums?.at ?? 0,
   };
@@ -290,25 +350,36 @@ export function chunks(
   const fixed: Constants = gpu.software
     ? {}
     : { CAUSAL: causal, EXTRA: extra, ACC: accumulate, FULL: full, XCH: mode.exchanged, PLANES: planes };
-  const program = {
-    name: `chunk${Number(vectorX)}${Number(vectorZ)}`,
-    source: gpu.software ? chunkOfAnyMode : chunkSource,
-    constants: { ...tile, ...fixed },
-    declarations: [
-      runSource,
-      units(vectorX, 'XUnit'),
-      units(vectorZ, 'ZUnit'),
-      fourOf('x', vectorX),
-      fourOf('y', vectorX),
-      ...['z', 'out', 'aux'].map((name) => fourOf(name, vectorZ)),
-      storeOf('out', vectorZ),
-    ].join('\n'),
-  };
+  const variant = `${Number(vectorX)}${Number(vectorZ)}`;
+  const declarations = [
+    runSource,
+    units(vectorX, 'XUnit'),
+    units(vectorZ, 'ZUnit'),
+    fourOf('x', vectorX),
+    fourOf('y', vectorX),
+    ...['z', 'out', 'aux'].map((name) => fourOf(name, vectorZ)),
+    storeOf('out', vectorZ),
+  ];
+  const panels = Math.ceil(at.features / deep);
+  const program = gpu.matrix
+    ? matrixProgram(gpu.matrix, 'chunk', variant, declarations, {
+        K: wide,
+        WAYS: matrixWays(wide),
+        PANELS: panels,
+        SLOTS: 3 * panels + 2,
+        ...fixed,
+      })
+    : {
+        name: `chunk${variant}`,
+        source: gpu.software ? ofAnyMode(chunkText(gpu)) : chunkText(gpu),
+        constants: { ...tile, ...fixed },
+        declarations: declarations.join('\n'),
+      };
   const { slots } = segments;
   const sums = target.g ?? target.sums?.partial ?? gpu.scrap;
   const buffers = [factors, x.buffer, y.buffer, z.buffer, slots, target.out, sums, target.aux ?? gpu.nothing];
   // Without a mask rows are independent: a grid that would be too large is cut. (Causal runs were: see slabs.)
-  const most = mostChunks * tile.C;
+  const most = mostChunks * C;
   for (let start = 0; start < range.length[0]; start += most) {
     const length = Math.min(most, range.length[0] - start);
     const part = {
@@ -316,8 +387,8 @@ export function chunks(
       start: [range.start[0] + start, range.start[1]],
       length: [length, range.length[1]],
     } as const;
-    const groups = Math.ceil(length / tile.C);
-    gpu.run(program, buffers, words(sizes, part, 0, segments, at, tile.C, operands, mode), [groups, pairs, tiles]);
+    const groups = Math.ceil(length / C);
+    gpu.run(program, buffers, words(sizes, part, 0, segments, at, C, operands, mode), [groups, pairs, tiles]);
     mode.sumsAt += groups * pairs * tiles;
   }
 }

@@ -1,4 +1,5 @@
 import { DeviceError, type LinattnError, type Tensor } from '@linattn/math';
+import type { MatrixUnits } from '../attention/matrix.ts';
 import { mapRead, usage } from './flags.ts';
 import { untilMapped } from './mapping.ts';
 import { type Buffer, BufferPool } from './pool.ts';
@@ -14,6 +15,10 @@ export class Gpu {
   readonly programs: ProgramCache;
   /** The adapter computes on the CPU: compiling is what costs, so kernels come in few and small variants. */
   readonly software: boolean;
+  /** Invocations must not store into the same vector of workgroup memory. */
+  readonly wholeVectors: boolean;
+  /** Attention's products are made on these. */
+  readonly matrix: MatrixUnits | undefined;
   /** Bound where a kernel reads nothing. */
   readonly nothing: Buffer;
   /** Bound where a kernel writes nothing. */
@@ -26,9 +31,19 @@ export class Gpu {
   #lost: LinattnError | undefined;
   #disposed = false;
 
-  constructor(device: GPUDevice, options: { readonly software: boolean; readonly onCompile?: CompileProgress }) {
+  constructor(
+    device: GPUDevice,
+    options: {
+      readonly software: boolean;
+      readonly wholeVectors: boolean;
+      readonly matrix?: MatrixUnits;
+      readonly onCompile?: CompileProgress;
+    },
+  ) {
     this.device = device;
     this.software = options.software;
+    this.wholeVectors = options.wholeVectors;
+    this.matrix = options.matrix;
     this.pool = new BufferPool(device);
     this.programs = new ProgramCache(device, !options.software);
     this.pool.onDestroy = ({ id }) => this.programs.forget(id);

@@ -9,6 +9,8 @@ export interface Program {
   readonly constants: Constants;
   /** Declarations put before the source: the ways to load and store rows, say. */
   readonly declarations?: string;
+  /** What must come before all else: extensions of WGSL. */
+  readonly directives?: string;
 }
 
 /** A program on a device: its layout at once, its pipeline when compiled. */
@@ -47,9 +49,9 @@ export class ProgramCache {
     return made;
   }
 
-  #make({ name, source, constants, declarations = '' }: Program): Compiled {
+  #make({ name, source, constants, declarations = '', directives = '' }: Program): Compiled {
     const text = specialize(`${declarations}\n${source}`, constants, this.#unrolled);
-    const code = withSubgroups(text, this.#device.features.has('subgroups'));
+    const code = withSubgroups(directives + text, this.#device.features.has('subgroups'));
     const entries: GPUBindGroupLayoutEntry[] = [
       {
         binding: 0,

@@ -5,7 +5,7 @@ export type Constants = Readonly<Record<string, number>>;
  * Makes a kernel's text for one set of sizes: declares `constants`, and carries out three annotations, two of which keep register tiles in registers
  * with every driver, while the files stay readable, valid WGSL:
  * - `// @unroll` before `for (var i = 0u; i < BOUND; i++) {`: the body, once an iteration.
- * - `// @block name` to `// @end`: text that stands wherever `// @place name` does.
+ * - `// @block name` to `// @end`: text that stands wherever `// @place name` does, also in other blocks.
  * - `// @registers a b`: arrays of the function scope that become one variable an element (all their indices must be constant).
  * @param unrolled false leaves the loops as they are: software adapters take half a minute to compile one kernel unrolled.
  */
@@ -27,7 +27,9 @@ function placeBlocks(text: string): string {
     blocks.set(name, body);
     return '';
   });
-  return rest.replace(/\/\/ @place (\w+)/g, (_, name: string) => blocks.get(name) ?? '');
+  const place = (part: string): string =>
+    part.replace(/\/\/ @place (\w+)/g, (_, name: string) => place(blocks.get(name) ?? ''));
+  return place(rest);
 }
 
 const loop = /\/\/ @unroll\s*for \(var (\w+) = 0u; \1 < ([^;]+); \1\+\+\) \{/;

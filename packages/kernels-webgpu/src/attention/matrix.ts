@@ -1,0 +1,31 @@
+import type { Sizes } from './run.ts';
+
+/** Kernels on matrix units, as `matrixUnits` of `@linattn/kernels-webgpu/matrix` makes them. */
+export interface MatrixUnits {
+  /** Products of two halves a number, or of one. */
+  readonly precision: 'split' | 'half';
+  /** What the device must have. */
+  readonly features: readonly GPUFeatureName[];
+  /** Flags that Dawn needs for them, in Node. */
+  readonly dawnFlags: readonly string[];
+  readonly texts: {
+    readonly directives: string;
+    /** Workgroup memory, and what products of tiles are written with. */
+    readonly helpers: string;
+    readonly states: string;
+    readonly chunk: string;
+  };
+}
+
+/** Tokens of a chunk. */
+export const matrixChunk = 64;
+
+/** Features of a panel, and columns of a workgroup. */
+export function matrixWidth({ width, valueWidth }: Sizes): number {
+  const most = Math.max(width, valueWidth);
+  if (most <= 16) return 16;
+  return most <= 32 ? 32 : 64;
+}
+
+/** Subgroups that share 16 rows: two where each then still loads something of every tile. */
+export const matrixWays = (K: number): number => (K === 16 ? 1 : 2);

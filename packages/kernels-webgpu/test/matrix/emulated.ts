@@ -1,0 +1,27 @@
+import { type MatrixUnits, matrixUnits } from '../../src/matrix/index.ts';
+import tile from '../../src/matrix/tile.wgsl?raw';
+import emulated from './emulated.wgsl?raw';
+
+/** The kernels as they are, over products in plain WGSL: for adapters without matrix units, small sizes and patience. */
+export function emulatedUnits(precision: 'split' | 'half'): MatrixUnits {
+  const { texts } = matrixUnits(precision);
+  const adapt = (source: string): string => {
+    const adapted = source.replace(
+      /, @builtin\(subgroup_id\) subgroup: u32\) \{/,
+      ') {\n  let subgroup = t / 32u;\n  laneOf = t % 32u;',
+    );
+    if (adapted === source) throw new Error('the kernel does not begin as the emulation expects');
+    return adapted;
+  };
+  return {
+    precision,
+    features: [],
+    dawnFlags: [],
+    texts: {
+      directives: '',
+      helpers: `${tile}\n${emulated}`,
+      states: adapt(texts.states),
+      chunk: adapt(texts.chunk),
+    },
+  };
+}
