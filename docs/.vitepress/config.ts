@@ -30,9 +30,9 @@ export default defineConfig({
   cleanUrls: true,
   head: [['link', { rel: 'icon', href: `data:image/svg+xml,${encodeURIComponent(icon)}` }]],
   // Parts of pages, and what is a page elsewhere.
-  srcExclude: ['measured/**', 'report/README.md', '**/node_modules/**'],
+  srcExclude: ['measured/**', 'report/README.md', 'report-gpu/README.md', '**/node_modules/**'],
   // The experiments' report, written by `linattn reproduce`.
-  rewrites: { 'report/:name/section.md': 'report/:name.md' },
+  rewrites: { 'report/:name/section.md': 'report/:name.md', 'report-gpu/:name/section.md': 'report-gpu/:name.md' },
   markdown: { math: true },
   themeConfig: {
     search: { provider: 'local' },
@@ -57,7 +57,7 @@ export default defineConfig({
         },
         {
           text: 'The paper, measured',
-          items: sections.map(({ folder, title }) => ({ text: title, link: `/report/${folder}` })),
+          items: sections.map(({ folder, title }) => ({ text: title, link: `/${folder}` })),
         },
       ],
     },

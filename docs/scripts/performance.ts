@@ -92,13 +92,28 @@ interface Passes {
   readonly width: number;
   readonly batch: number;
   readonly heads: number;
-  readonly normalize?: string;
-  readonly current: string;
+  readonly normalize?: boolean;
   readonly forward: { readonly median: number };
   readonly backward: { readonly median: number };
   readonly forwardPeakMiB: number;
   readonly trainPeakMiB: number;
   readonly errors?: Readonly<Record<string, number>>;
+}
+
+/** flash-linear-attention's times; `both` is forward and backward. */
+interface Fla {
+  readonly torch: string;
+  readonly triton: string;
+  readonly results: readonly {
+    readonly batch: number;
+    readonly heads: number;
+    readonly width: number;
+    readonly tokens: number;
+    readonly dtype: string;
+    readonly normalized: boolean;
+    readonly forward?: number;
+    readonly both?: number;
+  }[];
 }
 
 interface Gpu {
@@ -122,24 +137,36 @@ interface Gpu {
 function gpu(): string {
   const file = 'packages/kernels-webgpu/benchmarks/h200.json';
   const { device, host, date, note, ceilings, attention, matmul } = read<Gpu>(file);
-  const key = ({ batch, heads, width, tokens, normalize }: Passes) => [batch, heads, width, tokens, normalize].join();
-  const time = ({ forward, backward }: Passes) => forward.median + backward.median;
-  const fastest = attention.filter((each) =>
-    attention.every((other) => key(other) !== key(each) || time(each) <= time(other)),
-  );
-  const rows = fastest
+  const flaFile = 'packages/kernels-webgpu/benchmarks/h200-fla.json';
+  const { torch, triton, results } = read<Fla>(flaFile);
+  const theirs = ({ batch, heads, width, tokens, normalize }: Passes) => {
+    const found = results.find(
+      (each) =>
+        each.normalized &&
+        each.dtype === 'float32' &&
+        [each.batch, each.heads, each.width, each.tokens].join() === [batch, heads, width, tokens].join(),
+    );
+    return normalize ? undefined : found;
+  };
+  const rows = [...attention]
     .sort((a, b) => a.width - b.width || a.tokens - b.tokens || a.batch - b.batch)
-    .map(({ tokens, width, batch, heads, normalize, current, forward, backward, errors, ...peak }) => [
-      `B ${batch}, H ${heads}, D ${width}${normalize === 'l2' ? ', l2' : ''}`,
-      thousands(tokens),
-      digits(forward.median),
-      digits(backward.median),
-      digits(peak.forwardPeakMiB),
-      digits(peak.trainPeakMiB),
-      errors ? Math.max(...Object.values(errors)).toExponential(1) : '–',
-      current,
-    ]);
-  const columns = ['sizes', 'tokens', 'forward, ms', 'backward, ms', 'peak forward, MiB', 'peak training, MiB'];
+    .map((each) => {
+      const { tokens, width, batch, heads, normalize, forward, backward, errors, ...peak } = each;
+      const { forward: flaForward, both } = theirs(each) ?? {};
+      return [
+        `B ${batch}, H ${heads}, D ${width}${normalize ? ', l2' : ''}`,
+        thousands(tokens),
+        digits(forward.median),
+        digits(forward.median + backward.median),
+        flaForward ? digits(flaForward) : '–',
+        both ? digits(both) : '–',
+        digits(peak.forwardPeakMiB),
+        digits(peak.trainPeakMiB),
+        errors ? Math.max(...Object.values(errors)).toExponential(1) : '–',
+      ];
+    });
+  const columns = ['sizes', 'tokens', 'forward, ms', 'both, ms', 'fla forward', 'fla both'];
+  const peaks = ['peak forward, MiB', 'peak training, MiB', 'largest error'];
   const products = matmul.map(({ m, n, k, transposeA, transposeB, milliseconds, TFLOPs }) => [
     `${m} × ${n} × ${k} ${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`,
     digits(milliseconds),
@@ -152,9 +179,9 @@ function gpu(): string {
       file,
     ),
     `${note}\n`,
-    'Where sizes were measured with several cuts, the fastest is shown.\n',
+    `fla: flash-linear-attention with its denominator (Triton ${triton}, PyTorch ${torch}, TF32, error 1.4e-3), \`${flaFile}\`.\n`,
     `The device copies ${digits(ceilings.copyGBs)} GB/s and does ${digits(ceilings.fmaTFLOPs)} TFLOP/s of fused multiply-adds.\n`,
-    table([...columns, 'largest error', 'as it is cut now'], rows),
+    table([...columns, ...peaks], rows),
     '\n### Matrix products\n',
     table(['sizes', 'ms', 'TFLOP/s'], products),
     '',

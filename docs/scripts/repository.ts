@@ -39,12 +39,16 @@ export const packages: readonly Package[] = readdirSync(join(root, 'packages'))
     return [{ folder, name, description, entries }];
   });
 
-/** Experiments with a section of the report: `figure-1`. */
-export const sections: readonly { readonly folder: string; readonly title: string }[] = readdirSync(
-  join(root, 'docs/report'),
-)
-  .filter((folder) => existsSync(join(root, 'docs/report', folder, 'section.md')))
-  .map((folder) => {
-    const [, title] = /^## (.*)$/m.exec(readFileSync(join(root, 'docs/report', folder, 'section.md'), 'utf8'))!;
-    return { folder, title };
-  });
+/** Sections of the experiments' reports: `report/figure-1`. */
+export const sections: readonly { readonly folder: string; readonly title: string }[] = [
+  { report: 'report', where: '' },
+  { report: 'report-gpu', where: ', on a GPU host' },
+].flatMap(({ report, where }) =>
+  readdirSync(join(root, 'docs', report))
+    .map((folder) => join(report, folder))
+    .filter((folder) => existsSync(join(root, 'docs', folder, 'section.md')))
+    .map((folder) => {
+      const [, title] = /^## (.*)$/m.exec(readFileSync(join(root, 'docs', folder, 'section.md'), 'utf8'))!;
+      return { folder, title: title + where };
+    }),
+);
