@@ -88,7 +88,8 @@ async function reproduce(name: string, options: ReproduceOptions, command: Comma
   );
   // Opened once to be named: `auto` is only a wish, and a section tells what ran.
   const first = await openBackend(backend, { threads });
-  const backendName = first.name;
+  const device = 'description' in first ? ` (${String(first.description)})` : '';
+  const backendName = first.name + device;
   await first.dispose();
   const host = hostOf(terminal, interrupt, options, backendName);
   try {
