@@ -21,6 +21,7 @@ const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
   --variants FILE what to try with --do variants: see variants.ts
   --matrix LIST attention's products, each in turn, of: none, split, half (default: none)
+  --wholeVectors attention in plain float32 as Metal needs it (default: as this system needs it)
   --widths LIST default 32,64,128
   --tokens LIST default 1024,4096,16384,65536
 `;
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     dawnFlags: { type: 'string', default: '' },
     variants: { type: 'string', default: 'variants.json' },
     matrix: { type: 'string', default: 'none' },
+    wholeVectors: { type: 'boolean' },
     widths: { type: 'string', default: '32,64,128' },
     tokens: { type: 'string', default: '1024,4096,16384,65536' },
     help: { type: 'boolean', default: false },
@@ -53,7 +55,7 @@ const precisions = values.matrix.split(',').map((name) => {
 const withMatrix = precisions.some((name) => name !== 'none') || wanted.has('matrix-units');
 const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean), withMatrix);
 device.onuncapturederror = ({ error }) => console.log(error.message);
-const backend = await webgpuBackend({ device });
+const backend = await webgpuBackend({ device, wholeVectors: values.wholeVectors });
 const results: Record<string, unknown> = {
   device: backend.description,
   host: `${platform()} ${arch()}, ${cpus()[0]?.model}, Node ${process.version}`,

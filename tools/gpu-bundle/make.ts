@@ -72,9 +72,9 @@ ln -sf $to/dawn.node $package/dist/linux-x64/dawn.node
 cp "$here/${program}.mjs" $to/
 exec $to/node $to/${program}.mjs "$@"
 `;
-writeFileSync(join(folder, 'run.sh'), script('bench'), { mode: 0o755 });
-writeFileSync(join(folder, 'train.sh'), script('train'), { mode: 0o755 });
-writeFileSync(join(folder, 'linattn.sh'), script('linattn'), { mode: 0o755 });
+for (const [name, program] of Object.entries({ run: 'bench', train: 'train', linattn: 'linattn' })) {
+  writeFileSync(join(folder, `${name}.sh`), script(program), { mode: 0o755 });
+}
 
 let total = 0;
 for (const name of readdirSync(folder)) total += statSync(join(folder, name)).size;
