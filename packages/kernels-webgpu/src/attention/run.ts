@@ -275,17 +275,28 @@ function matrixProgram(
   };
 }
 
-/** The same kernel with its switches as parameters. */
-const ofAnyMode = (source: string): string =>
-  Object.entries({
-    CAUSAL: 'causal',
-    EVERY: 'causal',
-    EXTRA: 'extra',
-    ACC: 'accumulate',
-    FULL: 'full',
-    XCH: 'exchanged',
-    PLANES: 'planes',
-  }).reduce((text, [name, parameter]) => text.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), `p.${parameter}`), source);
+const switches = {
+  CAUSAL: 'causal',
+  EVERY: 'causal',
+  EXTRA: 'extra',
+  ACC: 'accumulate',
+  FULL: 'full',
+  XCH: 'exchanged',
+  PLANES: 'planes',
+};
+const anyModes = new Map<string, string>();
+
+/** The same kernel with its switches as parameters; made once. */
+function ofAnyMode(source: string): string {
+  const made = anyModes.get(source);
+  if (made !== undefined) return made;
+  const text = Object.entries(switches).reduce(
+    (rest, [name, parameter]) => rest.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), `p.${parameter}`),
+    source,
+  );
+  anyModes.set(source, text);
+  return text;
+}
 
 const chunkTexts = { vectors: `${chunkSource}\n${fillVectorsSource}`, numbers: `${chunkSource}\n${fillNumbersSource}` };
 const chunkText = ({ wholeVectors }: Gpu): string => chunkTexts[wholeVectors ? 'vectors' : 'numbers'];
