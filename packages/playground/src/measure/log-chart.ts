@@ -69,18 +69,24 @@ export function logChart(
         const own = points.filter((point) => point.method === method);
         const stroke = palette[colour];
         const end = endings.filter((ending) => ending.method === method);
+        // A mark of nothing takes as long to make as one of a few points.
+        if (own.length === 0) return [];
         return [
-          Plot.line([...own, ...end], { x: 'x', y: 'y', stroke, strokeOpacity: 0.35, strokeDasharray: '1 4' }),
+          end.length > 0
+            ? Plot.line([...own, ...end], { x: 'x', y: 'y', stroke, strokeOpacity: 0.35, strokeDasharray: '1 4' })
+            : null,
           Plot.line(own, { x: 'x', y: 'y', stroke, strokeWidth: 2, strokeDasharray: dash }),
           Plot.dot(own, { x: 'x', y: 'y', fill: stroke, r: 3.5, symbol, title: () => methods[method] }),
-          Plot.dot(end, {
-            x: 'x',
-            y: 'y',
-            stroke,
-            strokeWidth: 2,
-            r: 5,
-            symbol: ({ why }: { why: string }) => (why === 'memory' ? 'times' : 'circle'),
-          }),
+          end.length > 0
+            ? Plot.dot(end, {
+                x: 'x',
+                y: 'y',
+                stroke,
+                strokeWidth: 2,
+                r: 5,
+                symbol: ({ why }: { why: string }) => (why === 'memory' ? 'times' : 'circle'),
+              })
+            : null,
         ];
       }),
     ],

@@ -156,9 +156,10 @@ function Results({
             key={quantity}
             label={chartInWords(quantity, summary)}
             data={[rows, pass.value, quantity]}
-            draw={async (width) => {
+            load={async () => {
               const { logChart, pagePalette } = await import('./log-chart.ts');
-              return logChart(seriesOf(rows, plan, pass.value, quantity), quantity, plan, width, pagePalette);
+              return (width) =>
+                logChart(seriesOf(rows, plan, pass.value, quantity), quantity, plan, width, pagePalette);
             }}
           />
         ))}

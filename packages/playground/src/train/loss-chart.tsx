@@ -20,7 +20,10 @@ export function LossChart({ losses, samples, entropy, planned }: LossData) {
     <Chart
       label={label}
       data={[losses, samples, entropy, planned]}
-      draw={async (width) => (await import('./loss-plot.ts')).lossPlot({ losses, samples, entropy, planned }, width)}
+      load={async () => {
+        const { lossPlot } = await import('./loss-plot.ts');
+        return (width) => lossPlot({ losses, samples, entropy, planned }, width);
+      }}
     />
   );
 }

@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 interface ChartProps {
-  /** Draws the chart in a width; called again when the width or `data` changes. A promise: the plotting library is loaded when first used. */
-  readonly draw: (width: number) => Promise<Element>;
+  /** Gives what draws the chart in a width, when the width or `data` changes. A promise: the plotting library is loaded when first used. */
+  readonly load: () => Promise<(width: number) => Element>;
   /** What is drawn. */
   readonly data: readonly unknown[];
   /** The chart in words. */
@@ -13,7 +13,7 @@ interface ChartProps {
 const pauseMs = 200;
 
 /** A chart that follows its data and its width. */
-export function Chart({ draw, data, label }: ChartProps) {
+export function Chart({ load, data, label }: ChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const drawn = useRef(0);
   const [width, setWidth] = useState(0);
@@ -29,8 +29,11 @@ export function Chart({ draw, data, label }: ChartProps) {
     const wait = Math.max(0, drawn.current + pauseMs - performance.now());
     let stale = false;
     const timer = setTimeout(async () => {
-      const chart = await draw(width);
+      const draw = await load();
+      // A task of its own: the library's start and a chart beside this one would make one long task with it.
+      await new Promise((resolve) => setTimeout(resolve));
       if (stale) return;
+      const chart = draw(width);
       // The label says it all: the marks themselves say nothing to those who do not see them.
       chart.setAttribute('aria-hidden', 'true');
       frame.current?.replaceChildren(chart);
