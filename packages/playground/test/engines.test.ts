@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,7 +46,8 @@ const shoot = async (name: string) => writeFileSync(join(screenshots, `${name}.p
 async function save(part: string, name: string): Promise<string> {
   const path = join(home, name);
   await visitor.click(part);
-  await eventually(() => existsSync(path) && !existsSync(`${path}.part`)).toBe(true);
+  // Firefox makes the file, empty, before it writes another beside it that takes its place.
+  await eventually(() => existsSync(path) && !existsSync(`${path}.part`) && statSync(path).size > 0).toBe(true);
   return path;
 }
 

@@ -106,11 +106,6 @@ function useArrowKeys(section: { readonly current: HTMLElement | null }, move: (
   const latest = useRef(move);
   latest.current = move;
   useEffect(() => {
-    let visible = false;
-    const observer = new IntersectionObserver(([entry]) => {
-      visible = entry.isIntersecting;
-    });
-    observer.observe(section.current!);
     const steps: Readonly<Record<string, number>> = {
       ArrowLeft: -1,
       ArrowRight: 1,
@@ -120,17 +115,16 @@ function useArrowKeys(section: { readonly current: HTMLElement | null }, move: (
     const onKey = (event: KeyboardEvent) => {
       const by = steps[event.key];
       const typing = event.target instanceof Element && event.target.closest('input, select, textarea, [tabindex="0"]');
-      if (!visible || by === undefined || typing || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (by === undefined || typing || event.altKey || event.ctrlKey || event.metaKey) return;
+      const { top, bottom } = section.current!.getBoundingClientRect();
+      if (bottom < 0 || top > window.innerHeight) return;
       // Home and End scroll the page, unless a step's own button has the focus.
-      const inside = event.target instanceof Node && section.current?.contains(event.target);
+      const inside = event.target instanceof Node && section.current!.contains(event.target);
       if (!Number.isFinite(by) && !inside) return;
       event.preventDefault();
       latest.current(by);
     };
     document.addEventListener('keydown', onKey);
-    return () => {
-      observer.disconnect();
-      document.removeEventListener('keydown', onKey);
-    };
+    return () => document.removeEventListener('keydown', onKey);
   }, [section]);
 }
