@@ -8,7 +8,7 @@ import { reserve } from './memory/reserve.ts';
 import { hasRelaxedSimd, requireSimd } from './module/features.ts';
 import { type Build, inlined, loadModule, type WasmSource } from './module/load.ts';
 import { Pool } from './threads/pool.ts';
-import { mayShare, processors } from './threads/spawn.ts';
+import { processors, whySingleThreaded } from './threads/spawn.ts';
 
 /** What `createWasmBackend` is told; all of it has a default. */
 export interface WasmOptions {
@@ -52,11 +52,11 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   requireSimd();
   const build: Build = simd === 'auto' && (await hasRelaxedSimd()) ? 'relaxed' : 'plain';
   const wanted = options.threads ?? (await processors());
-  const share = mayShare();
+  const alone = whySingleThreaded();
   const module = await loadModule(options.source ?? inlined, build);
   const most = Math.floor(maximumBytes / pageBytes);
   const { memory, maximum } = reserve(Math.min(Math.max(2, Math.ceil(initialBytes / pageBytes)), most), most);
-  const workers = share ? wanted - 1 : 0;
+  const workers = alone ? 0 : wanted - 1;
   const pool = await Pool.start({ module, memory, workers, timeoutMs: workerTimeoutMs });
   const names = WebAssembly.Module.exports(module).map(({ name }) => name);
   const device = new Device(memory, maximum * pageBytes, pool, names);
@@ -70,9 +70,7 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
     dtype: 'float32',
     limits: { maxElements: 2 ** 30 - 2 ** 16 },
     threads: workers + 1,
-    ...(wanted > 1 && !share
-      ? { singleThreadedBecause: 'this page is not cross-origin isolated, so memory cannot be shared with workers' }
-      : {}),
+    ...(wanted > 1 && alone ? { singleThreadedBecause: alone } : {}),
     build,
     kernels: kernelsOf(device),
     upload: (values: ArrayLike<number>, spec: TensorSpec): Handle => {

@@ -16,7 +16,7 @@ import {
 } from '@linattn/math';
 import { adamW } from '@linattn/math/network';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createWasmBackend, OutOfMemoryError, type WasmBackend } from '../src/index.ts';
+import { createWasmBackend, OutOfMemoryError, type WasmBackend, whySingleThreaded } from '../src/index.ts';
 import { Arena } from '../src/memory/arena.ts';
 
 /** One training step of a small attention layer. */
@@ -167,6 +167,13 @@ describe('options and engines', () => {
     expect(backend.singleThreadedBecause).toMatch(/cross-origin isolated/);
     expect(await tensor(backend, [1, 2]).read()).toEqual(Float32Array.of(1, 2));
     await backend.dispose();
+  });
+
+  test('a browser without shared memory says so', () => {
+    expect(whySingleThreaded()).toBeUndefined();
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    expect(whySingleThreaded()).toMatch(/this browser shares no memory/);
+    vi.unstubAllGlobals();
   });
 
   test('the modules as files', async () => {

@@ -59,10 +59,13 @@ export async function spawn(start: WorkerStart, onDeath: (cause: unknown) => voi
 /** Whether this thread may sleep: everywhere but on a page's main thread. */
 export const maySleep = (): boolean => typeof document === 'undefined';
 
-/** Whether memory can be shared with workers: always in Node, in browsers only on cross-origin isolated pages. */
-export const mayShare = (): boolean =>
-  typeof SharedArrayBuffer !== 'undefined' &&
-  (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+/** Why memory cannot be shared with workers here, which leaves one thread; undefined where it can: always in Node, in browsers on isolated pages. */
+export function whySingleThreaded(): string | undefined {
+  if ((globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === false) {
+    return 'this page is not cross-origin isolated, so memory cannot be shared with workers';
+  }
+  return typeof SharedArrayBuffer === 'undefined' ? 'this browser shares no memory with workers' : undefined;
+}
 
 /** Processors that this program may use. */
 export async function processors(): Promise<number> {

@@ -47,12 +47,13 @@ async function findWebgpu(): Promise<Finding> {
 }
 
 async function findWasm(): Promise<Finding> {
-  const { hasRelaxedSimd, hasSimd } = await import('@linattn/kernels-wasm');
+  const { hasRelaxedSimd, hasSimd, whySingleThreaded } = await import('@linattn/kernels-wasm');
   if (!hasSimd()) return no('this browser has no 128-bit SIMD');
-  const threads = crossOriginIsolated ? (navigator.hardwareConcurrency ?? 1) : 1;
+  const alone = whySingleThreaded();
+  const threads = alone ? 1 : (navigator.hardwareConcurrency ?? 1);
   const parts = [
     threads > 1 ? `${threads} threads` : 'one thread',
-    ...(crossOriginIsolated ? [] : ['the page is not cross-origin isolated, which threads need']),
+    ...(alone ? [alone] : []),
     (await hasRelaxedSimd()) ? 'SIMD with fused multiply-add' : 'SIMD',
   ];
   return { available: true, automatic: true, detail: parts.join(', ') };

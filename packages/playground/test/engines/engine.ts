@@ -13,6 +13,4 @@ export interface Engine {
   /** Why it cannot be had on this machine. */
   readonly missing?: string;
   start(options: StartOptions): Promise<Send>;
-  /** The page can measure and train there. */
-  readonly computes: boolean;
 }

@@ -9,7 +9,6 @@ const binary = process.env.FIREFOX_BIN ?? '/usr/bin/firefox-esr';
 export const firefox: Engine = {
   name: 'Firefox',
   missing: existsSync(binary) ? undefined : `no ${binary} (set FIREFOX_BIN)`,
-  computes: true,
   async start({ dark, home, processes }) {
     const port = await freePort();
     const preferences = {

@@ -21,8 +21,6 @@ export const webkit: Engine = {
       : existsSync(display)
         ? undefined
         : `no ${display} for WebKitGTK to draw on (Debian: xvfb)`,
-  // It measures (WebKitGTK 2.50); the whole way through all parts does not pass yet.
-  computes: false,
   async start({ dark, home, processes }) {
     const screen = await startDisplay(processes);
     const port = await freePort();
