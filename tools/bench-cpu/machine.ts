@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,7 +7,9 @@ const here = (name: string): string => join(import.meta.dirname, name);
 
 /** Compiles a C program, or says that it cannot. */
 function compile(source: string, flags: readonly string[]): string | undefined {
-  const program = join(mkdtempSync(join(tmpdir(), 'bench-cpu-')), 'program');
+  const folder = mkdtempSync(join(tmpdir(), 'bench-cpu-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const program = join(folder, 'program');
   try {
     execFileSync('gcc', ['-O2', here(source), '-o', program, ...flags], { stdio: 'pipe' });
     return program;

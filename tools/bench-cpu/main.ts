@@ -1,7 +1,8 @@
 // Measures the WebAssembly backend against what else computes on a CPU in JavaScript, and against the machine itself.
 //   pnpm bench:cpu [--quick] [--threads 1,2] [--only matmul,attention,training,memory,decoding] [--peers jax,tfjs,gpujs,plain] [--out FILE]
+// All of it is kept in results.json; a part of it only in the FILE that is asked for.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,13 +13,14 @@ import type { MemorySubject } from './memory.ts';
 import { offerThreads } from './peers/worker-shim.ts';
 import { describeRatios, describeResult, type Result, ratiosOf } from './results.ts';
 
+const all = { threads: '1,2', only: 'matmul,attention,training,memory,decoding', peers: 'jax,tfjs,gpujs,plain' };
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    threads: { type: 'string', default: '1,2' },
-    only: { type: 'string', default: 'matmul,attention,training,memory,decoding' },
-    peers: { type: 'string', default: 'jax,tfjs,gpujs,plain' },
-    out: { type: 'string', default: join(import.meta.dirname, 'results.json') },
+    threads: { type: 'string', default: all.threads },
+    only: { type: 'string', default: all.only },
+    peers: { type: 'string', default: all.peers },
+    out: { type: 'string' },
     memory: { type: 'string' },
     child: { type: 'boolean', default: false },
   },
@@ -77,12 +79,13 @@ function measureAll(): void {
     return JSON.parse(readFileSync(file, 'utf8')) as Result[];
   });
   const ratios = ratiosOf(results);
+  rmSync(folder, { recursive: true });
   const machine = describeMachine();
   const minutes = (Date.now() - started) / 60_000;
-  writeFileSync(
-    options.out,
-    `${JSON.stringify({ machine, quick: options.quick, minutes, results, ratios }, null, 1)}\n`,
-  );
+  const { quick, threads, only, peers } = options;
+  const whole = !quick && threads === all.threads && only === all.only && peers === all.peers;
+  const out = options.out ?? (whole ? join(import.meta.dirname, 'results.json') : undefined);
+  if (out) writeFileSync(out, `${JSON.stringify({ machine, quick, minutes, results, ratios }, null, 1)}\n`);
   console.log(
     `\n${machine.processor}, ${machine.processors} processors, Node ${machine.node}; ${minutes.toFixed(1)} minutes`,
   );
@@ -96,6 +99,6 @@ if (options.memory) {
   console.log(await memoryOf(options.memory as MemorySubject, () => createWasmBackend({ threads })));
   process.exit(0);
 } else if (options.child) {
-  writeFileSync(options.out, JSON.stringify(await measure(Number(options.threads))));
+  writeFileSync(options.out!, JSON.stringify(await measure(Number(options.threads))));
   process.exit(0);
 } else measureAll();
