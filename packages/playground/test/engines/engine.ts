@@ -1,3 +1,4 @@
+import type { BackendName } from '../../src/backends/names.ts';
 import type { Processes } from './processes.ts';
 import type { Send } from './webdriver.ts';
 
@@ -13,4 +14,12 @@ export interface Engine {
   /** Why it cannot be had on this machine. */
   readonly missing?: string;
   start(options: StartOptions): Promise<Send>;
+  /** What the page says that it computes by there, and why not by what comes first. */
+  readonly takes: RegExp;
+  /** What is to compute there in its place. */
+  readonly chosen?: BackendName;
 }
+
+/** Where no GPU can be used. */
+export const takesWasm =
+  /^WebAssembly \((\d+ threads|one thread, this browser shares no memory with workers), SIMD.*WebGPU: this browser has none.*gpu\.js on WebGL2: /;
