@@ -141,7 +141,8 @@ describe.runIf(engines.some(({ missing }) => missing === undefined))('the page i
       await visitor.click(button('measure', 'Cancel'));
       await eventually(() => countOf("//section[@id='measure']//*[@class='chart']//*[local-name()='svg']")).toBe(2);
       const csv = await readFile(await save(button('measure', 'Save as CSV'), 'linattn-tokens.csv'), 'utf8');
-      expect(csv).toMatch(/^method,pass,.*\n(\w+,\w+,\d+,16,4,measured,[\d.e-]+,\d+,\d+\n)+$/);
+      // Where it is emulated, a size may take too long.
+      expect(csv).toMatch(/^method,pass,.*\n(\w+,\w+,\d+,16,4,(measured,[\d.e-]+,\d+,\d+|time,,,)\n)+$/);
 
       // A model that learns, writes, is saved, and goes on from its file.
       await visitor.choose(field('train', 'Model'), 'tiny');

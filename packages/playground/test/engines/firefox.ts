@@ -42,7 +42,13 @@ export const firefox: Engine = {
 /** Firefox's own WebGPU and WGSL compiler, on a software adapter. */
 export const firefoxOnWebgpu: Engine = {
   name: 'Firefox on WebGPU',
-  missing: missing ?? (existsSync(software) ? undefined : `no ${software}`),
+  missing:
+    missing ??
+    (!process.env.FIREFOX_WEBGPU
+      ? 'it is slow there, and only asked for by FIREFOX_WEBGPU=1'
+      : existsSync(software)
+        ? undefined
+        : `no ${software}`),
   start: (options) =>
     start(
       options,
