@@ -111,7 +111,7 @@ describe.runIf(engines.some(({ missing }) => missing === undefined))('the page i
         return [...(page as unknown as { errors: string[] }).errors];
       });
 
-    test.skipIf(missing)('all three parts, by mouse and keyboard', { timeout: 300_000 }, async () => {
+    test.skipIf(missing)('all three parts, by mouse and keyboard', chosen ? { timeout: 300_000 } : {}, async () => {
       await visit('', false);
 
       // Forward and back through tokens of one's own.
@@ -142,7 +142,8 @@ describe.runIf(engines.some(({ missing }) => missing === undefined))('the page i
       await eventually(() => countOf("//section[@id='measure']//*[@class='chart']//*[local-name()='svg']")).toBe(2);
       const csv = await readFile(await save(button('measure', 'Save as CSV'), 'linattn-tokens.csv'), 'utf8');
       // Where it is emulated, a size may take too long.
-      expect(csv).toMatch(/^method,pass,.*\n(\w+,\w+,\d+,16,4,(measured,[\d.e-]+,\d+,\d+|time,,,)\n)+$/);
+      const kept = chosen ? csv.replace(/\n\w+,\w+,\d+,16,4,time,,,(?=\n)/g, '') : csv;
+      expect(kept).toMatch(/^method,pass,.*\n(\w+,\w+,\d+,16,4,measured,[\d.e-]+,\d+,\d+\n)+$/);
 
       // A model that learns, writes, is saved, and goes on from its file.
       await visitor.choose(field('train', 'Model'), 'tiny');

@@ -19,7 +19,3 @@ export interface Engine {
   /** What is to compute there in its place. */
   readonly chosen?: BackendName;
 }
-
-/** Where no GPU can be used. */
-export const takesWasm =
-  /^WebAssembly \((\d+ threads|one thread, this browser shares no memory with workers), SIMD.*WebGPU: this browser has none.*gpu\.js on WebGL2: /;

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Engine, type StartOptions, takesWasm } from './engine.ts';
+import type { Engine, StartOptions } from './engine.ts';
 import { eventually, freePort } from './processes.ts';
 import { openMarionette } from './webdriver.ts';
 
@@ -36,7 +36,7 @@ export const firefox: Engine = {
   name: 'Firefox',
   missing,
   start: (options) => start(options, {}, {}),
-  takes: takesWasm,
+  takes: /^WebAssembly \(\d+ threads?, SIMD.*WebGPU: this browser has none.*gpu\.js on WebGL2: /,
 };
 
 /** Firefox's own WebGPU and WGSL compiler, on a software adapter. */

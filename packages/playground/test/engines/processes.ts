@@ -2,8 +2,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
 
-/** How long browsers may take to start, to compile and to save: the machine may be busy with other tests. */
-export const waiting = { timeout: 110_000 };
+/** How long browsers may take to start and to save: the machine may be busy with other tests. */
+export const waiting = { timeout: 60_000 };
 
 /** Processes that end together, the last first. */
 export class Processes {

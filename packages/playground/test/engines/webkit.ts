@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { type Engine, takesWasm } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { eventually, freePort, type Processes } from './processes.ts';
 import { openHttpSession } from './webdriver.ts';
 
@@ -21,7 +21,8 @@ export const webkit: Engine = {
       : existsSync(display)
         ? undefined
         : `no ${display} for WebKitGTK to draw on (Debian: xvfb)`,
-  takes: takesWasm,
+  takes:
+    /^WebAssembly \(one thread, this browser shares no memory with workers, SIMD.*WebGPU: this browser has none.*gpu\.js on WebGL2: /,
   async start({ dark, home, processes }) {
     const screen = await startDisplay(processes);
     const port = await freePort();
