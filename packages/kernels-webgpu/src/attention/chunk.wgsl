@@ -5,11 +5,13 @@
 // independent: out = [x P] [S; z] is a product of tiles, by panels of KP features, then of KZ keys. Without CAUSAL every row sees the
 // last state alone.
 //
-// A panel holds, by feature, x and y side by side, their rows in the order of their invocations, and S; then, by key, Pᵀ and z.
-// So every product reads rows and columns four at a time, at places that are constant but for a step's first index (bounds checks then
-// cost nothing in the inner loop). An invocation has the rows ty + TY r and the keys tx + TX n: what is above the diagonal is known
-// when the shader is made, and left out. Loads run one panel ahead. EXTRA: 0 no G; 1 out is divided by G, which is written; 2 G is
-// written (ACC: added); 3 Σ G and Σ aux · out are summed. XCH: S is stored transposed.
+// A panel holds, by feature, x, y and S side by side, rows of x and y in the order of their invocations; then, by key, Pᵀ and z. So
+// every product reads rows and columns four at a time, at places that are constant but for where an invocation begins. An invocation
+// has the rows ty + TY r and the keys tx + TX n: what is above the diagonal is known when the shader is made, and left out. EXTRA: 0 no
+// G; 1 out is divided by G, which is written; 2 G is written (ACC: added); 3 Σ G and Σ aux · out are summed. XCH: S is stored transposed.
+//
+// Loads run one panel ahead, and are unconditional: a load under a condition leaves a copy of what it loaded behind, and the copy waits
+// for the load where it stands. Hence the last panel by itself, and a slot of zeros for chunks that no other of their segment precedes.
 @group(0) @binding(2) var<storage, read> x: array<XUnit>;
 @group(0) @binding(3) var<storage, read> y: array<XUnit>;
 @group(0) @binding(4) var<storage, read> z: array<ZUnit>;
@@ -27,12 +29,11 @@ const RJ = TV4 / TX;                  // vec4 columns of an invocation
 const KP4 = KP / 4u;
 const NB = KZ / TX;                   // keys of an invocation in a panel of keys
 const C4 = C / 4u;
-const ROW = C4 + max(C4, TV4) + 1u;   // odd, against bank conflicts
-const SK = KP / KU;                   // where rows of S begin
-const DEEP = max(2u * KP, KZ) / KU;
-const LZ = KZ * TV4 / NT;              // vec4s of z that an invocation loads
+const ROW = 2u * C4 + TV4 + 1u;       // odd, against bank conflicts
+const DEEP = max(KP, KZ);
+const LZ = KZ * TV4 / NT;             // vec4s of z that an invocation loads
 
-var<workgroup> panel: array<array<array<vec4f, ROW>, KU>, DEEP>;
+var<workgroup> panel: array<array<vec4f, ROW>, DEEP>;
 var<workgroup> zState: array<f32, KP>;
 var<workgroup> alpha: array<f32, C>;
 var<workgroup> beta: array<f32, C>;
@@ -52,8 +53,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let segment = at / p.segment;
   let before = (at % p.segment) / C;   // chunks of this segment before this one
   let base = (pair * (p.segments + 1u) + select(p.segments, segment, CAUSAL == 1u)) * p.slot;
+  // The slot before the locals is zero.
   let inside = CAUSAL == 1u && before > 0u;
-  let local = select(base, p.locals + ((pair * p.segments + segment) * (p.segment / C - 1u) + before - 1u) * p.slot, inside);
+  let local = p.locals + select(0u, (pair * p.segments + segment) * (p.segment / C - 1u) + before, inside) * p.slot - p.slot;
   let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
   let xRow = rowOf(0u, pair, at);
   let yRow = rowOf(1u, pair, at);
@@ -70,10 +72,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // @block fetch
   {
     // @place fetchPanel
-    if (EXTRA != 0u && t < KP) {
-      let f = min(KP * fetched + t, p.features - 1u);
-      fetchedZ.x = slots[(base + p.atZ + f) / 4u][f % 4u];
-      if (inside) { fetchedZ.y = slots[(local + p.atZ + f) / 4u][f % 4u]; }
+    if (EXTRA != 0u) {
+      let f = min(KP * fetched + t % KP, p.features - 1u);
+      fetchedZ = vec2f(slots[(base + p.atZ + f) / 4u][f % 4u], slots[(local + p.atZ + f) / 4u][f % 4u]);
     }
   }
   // @end
@@ -118,57 +119,67 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var o: array<vec4f, RI * RJ>;
   var pv: array<vec4f, R4 * RN>;
   var g: array<vec4f, R4>;
-  // x times [y S].
-  for (var at0 = 0u; at0 < panels; at0++) {
+  // x times [y S], panel after panel.
+  // @block fill
     workgroupBarrier();
     // @place fillPanel
     if (EXTRA != 0u && t < KP) { zState[t] = fetchedZ.x + fetchedZ.y; }
     workgroupBarrier();
-    fetched = at0 + 1u;
-    if (fetched < panels) {
-      // @place fetch
-    } else if (CAUSAL == 1u) {
-      fetched = 0u;
-      // @place fetchKeys
-    }
-    for (var k = 0u; k < KP / KU; k++) {
+  // @end
+  // @block multiply
+    // @unroll
+    for (var k = 0u; k < KP; k++) {
+      var xv: array<vec4f, R4>;
+      var yv: array<vec4f, N4>;
+      var sv: array<vec4f, RJ>;
       // @unroll
-      for (var u = 0u; u < KU; u++) {
-        var xv: array<vec4f, R4>;
-        var yv: array<vec4f, N4>;
-        var sv: array<vec4f, RJ>;
+      for (var r = 0u; r < R4; r++) { xv[r] = panel[k][ty * R4 + r]; }
+      // @unroll
+      for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][2u * C4 + tx + TX * j]; }
+      if (CAUSAL == 1u) {
         // @unroll
-        for (var r = 0u; r < R4; r++) { xv[r] = panel[k][u][ty * R4 + r]; }
+        for (var n = 0u; n < N4; n++) { yv[n] = panel[k][C4 + tx * N4 + n]; }
         // @unroll
-        for (var j = 0u; j < RJ; j++) { sv[j] = panel[SK + k][u][tx + TX * j]; }
-        if (CAUSAL == 1u) {
+        for (var n = 0u; n < RN; n++) {
           // @unroll
-          for (var n = 0u; n < N4; n++) { yv[n] = panel[k][u][C4 + tx * N4 + n]; }
-          // @unroll
-          for (var n = 0u; n < RN; n++) {
-            // @unroll
-            for (var r = 0u; r < RI; r++) {
-              if (TY * (r + 1u) > TX * n) {
-                pv[n * R4 + r / 4u][r % 4u] = fma(xv[r / 4u][r % 4u], yv[n / 4u][n % 4u], pv[n * R4 + r / 4u][r % 4u]);
-              }
+          for (var r = 0u; r < RI; r++) {
+            if (TY * (r + 1u) > TX * n) {
+              pv[n * R4 + r / 4u][r % 4u] = fma(xv[r / 4u][r % 4u], yv[n / 4u][n % 4u], pv[n * R4 + r / 4u][r % 4u]);
             }
           }
         }
+      }
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
         // @unroll
-        for (var r = 0u; r < RI; r++) {
-          // @unroll
-          for (var j = 0u; j < RJ; j++) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
-        }
+        for (var j = 0u; j < RJ; j++) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
       }
     }
     if (EXTRA != 0u) {
       // x times Z, in shares.
-      for (var k = tx; k < KP; k += TX) {
-        // @unroll
-        for (var r = 0u; r < R4; r++) { g[r] += zState[k] * panel[k / KU][k % KU][ty * R4 + r]; }
+      // @unroll
+      for (var e = 0u; e < (KP + TX - 1u) / TX; e++) {
+        let k = tx + TX * e;
+        if (KP % TX == 0u || k < KP) {
+          // @unroll
+          for (var r = 0u; r < R4; r++) { g[r] += zState[k] * panel[k][ty * R4 + r]; }
+        }
       }
     }
+  // @end
+  for (var at0 = 0u; at0 + 1u < panels; at0++) {
+    // @place fill
+    fetched = at0 + 1u;
+    // @place fetch
+    // @place multiply
   }
+  let at0 = panels - 1u;
+  // @place fill
+  fetched = 0u;
+  if (CAUSAL == 1u) {
+    // @place fetchKeys
+  }
+  // @place multiply
 
   // What the end needs: on its way while P meets z.
   var us: array<vec4f, RJ>;
@@ -179,12 +190,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var j = 0u; j < RJ; j++) {
     let f = min(column0 + 4u * (tx + TX * j), (p.columns + 3u) / 4u * 4u - 4u);
     us[j] = slots[(base + p.atU + f) / 4u];
-    ul[j] = vec4f();
-    if (inside) { ul[j] = slots[(local + p.atU + f) / 4u]; }
+    ul[j] = slots[(local + p.atU + f) / 4u];
   }
   if (EXTRA != 0u) {
-    count.x = slots[(base + p.atC) / 4u].x;
-    if (inside) { count.y = slots[(local + p.atC) / 4u].x; }
+    count = vec2f(slots[(base + p.atC) / 4u].x, slots[(local + p.atC) / 4u].x);
   }
   // @unroll
   for (var r = 0u; r < RI; r++) {
@@ -230,14 +239,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       // @unroll
       for (var n = 0u; n < NB; n++) {
         // @unroll
-        for (var r = 0u; r < R4; r++) { panel[(n * TX + tx) / KU][(n * TX + tx) % KU][ty * R4 + r] = pv[(b * NB + n) * R4 + r]; }
+        for (var r = 0u; r < R4; r++) { panel[n * TX + tx][ty * R4 + r] = pv[(b * NB + n) * R4 + r]; }
       }
       // @unroll
       for (var l = 0u; l < LZ; l++) {
         let n = (t + l * NT) / TV4;
         let j = (t + l * NT) % TV4;
         let some = KZ * b + n < rows && (FULL == 1u || column0 + 4u * j < p.columns);
-        panel[n / KU][n % KU][C4 + j] = select(vec4f(), (scaleZ * sz[l]) * fz[l], some);
+        panel[n][C4 + j] = select(vec4f(), (scaleZ * sz[l]) * fz[l], some);
       }
       workgroupBarrier();
       fetched = b + 1u;
@@ -247,23 +256,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         // @place fetchAux
       }
       // @unroll
-      for (var n = 0u; n < NB; n++) {
-        for (var k = n * TX / KU; k < (n + 1u) * TX / KU; k++) {
+      for (var k = 0u; k < KZ; k++) {
+        var xv: array<vec4f, R4>;
+        var sv: array<vec4f, RJ>;
+        // @unroll
+        for (var r = 0u; r < R4; r++) { xv[r] = panel[k][ty * R4 + r]; }
+        // @unroll
+        for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][C4 + tx + TX * j]; }
+        // @unroll
+        for (var r = 0u; r < RI; r++) {
           // @unroll
-          for (var u = 0u; u < KU; u++) {
-            var xv: array<vec4f, R4>;
-            var sv: array<vec4f, RJ>;
-            // @unroll
-            for (var r = 0u; r < R4; r++) { xv[r] = panel[k][u][ty * R4 + r]; }
-            // @unroll
-            for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][u][C4 + tx + TX * j]; }
-            // @unroll
-            for (var r = 0u; r < RI; r++) {
-              // @unroll
-              for (var j = 0u; j < RJ; j++) {
-                if (TY * (r + 1u) > TX * (b * NB + n)) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
-              }
-            }
+          for (var j = 0u; j < RJ; j++) {
+            if (TY * (r + 1u) > TX * (b * NB + k / TX)) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
           }
         }
       }
@@ -290,11 +294,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       for (var r = 0u; r < R4; r++) { sums.x += dot(g[r], vec4f(1.0)); }
     } else {
       // @unroll
-      for (var r = 0u; r < R4; r++) { panel[tx / KU][tx % KU][ty * R4 + r] = g[r]; }
+      for (var r = 0u; r < R4; r++) { panel[tx][ty * R4 + r] = g[r]; }
       workgroupBarrier();
       for (var e = t; e < C4; e += NT) {
-        var sum = panel[0][0][e];
-        for (var i = 1u; i < TX; i++) { sum += panel[i / KU][i % KU][e]; }
+        var sum = panel[0][e];
+        for (var i = 1u; i < TX; i++) { sum += panel[i][e]; }
         whole[e] = sum;
       }
       workgroupBarrier();
@@ -332,12 +336,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 
   if (EXTRA == 3u) {
     // Through rows of C4.
-    let row = t / C4;
-    panel[row / KU][row % KU][t % C4] = vec4f(sums, 0.0, 0.0);
+    panel[t / C4][t % C4] = vec4f(sums, 0.0, 0.0);
     workgroupBarrier();
     if (t < C4) {
-      var sum = panel[0][0][t];
-      for (var i = 1u; i < NT / C4; i++) { sum += panel[i / KU][i % KU][t]; }
+      var sum = panel[0][t];
+      for (var i = 1u; i < NT / C4; i++) { sum += panel[i][t]; }
       whole[t] = sum;
     }
     workgroupBarrier();

@@ -39,10 +39,6 @@ const LS = KP * TV4 / NT;
   var fbl: array<vec4f, LB * 4u>;
   var fs: array<vec4f, LS>;
   var fl: array<vec4f, LS>;
-  // @unroll
-  for (var l = 0u; l < LS; l++) { fl[l] = vec4f(); }
-  // @unroll
-  for (var l = 0u; l < LB * 4u; l++) { fbl[l] = vec4f(); }
 // @end
 // @block fetchPanel
     // @unroll
@@ -61,7 +57,7 @@ const LS = KP * TV4 / NT;
         // @unroll
         for (var k = 0u; k < 4u; k++) {
           fb[l * 4u + k] = slots[base / 4u + ab[l * 4u + k] + KP4 * fetched];
-          if (inside) { fbl[l * 4u + k] = slots[local / 4u + ab[l * 4u + k] + KP4 * fetched]; }
+          if (CAUSAL == 1u) { fbl[l * 4u + k] = slots[local / 4u + ab[l * 4u + k] + KP4 * fetched]; }
         }
       }
     }
@@ -69,7 +65,7 @@ const LS = KP * TV4 / NT;
       // @unroll
       for (var l = 0u; l < LS; l++) {
         fs[l] = slots[base / 4u + ss[l] + KP4 * p.strideS * fetched];
-        if (inside) { fl[l] = slots[local / 4u + ss[l] + KP4 * p.strideS * fetched]; }
+        if (CAUSAL == 1u) { fl[l] = slots[local / 4u + ss[l] + KP4 * p.strideS * fetched]; }
       }
     }
 // @end
@@ -108,7 +104,7 @@ const LS = KP * TV4 / NT;
           let r2 = select(vec4f(), sb[l * 4u + 2u] * fb[l * 4u + 2u], some);
           let r3 = select(vec4f(), sb[l * 4u + 3u] * fb[l * 4u + 3u], some);
           // @unroll
-          for (var i = 0u; i < 4u; i++) { panel[(f + i) / KU][(f + i) % KU][e / KP4] = vec4f(r0[i], r1[i], r2[i], r3[i]); }
+          for (var i = 0u; i < 4u; i++) { panel[f + i][e / BX * C4 + e % BX / KP4] = vec4f(r0[i], r1[i], r2[i], r3[i]); }
         }
       } else if (XCH == 1u && e < 2u * BX + BS) {
         let j = (e - 2u * BX) / KP4;
@@ -119,7 +115,7 @@ const LS = KP * TV4 / NT;
         let r2 = select(vec4f(), fb[l * 4u + 2u] + fbl[l * 4u + 2u], some && left > 2u);
         let r3 = select(vec4f(), fb[l * 4u + 3u] + fbl[l * 4u + 3u], some && left > 3u);
         // @unroll
-        for (var i = 0u; i < 4u; i++) { panel[SK + (f + i) / KU][(f + i) % KU][j] = vec4f(r0[i], r1[i], r2[i], r3[i]); }
+        for (var i = 0u; i < 4u; i++) { panel[f + i][2u * C4 + j] = vec4f(r0[i], r1[i], r2[i], r3[i]); }
       }
     }
     if (XCH == 0u) {
@@ -129,7 +125,7 @@ const LS = KP * TV4 / NT;
         let f = e / TV4;
         let j = e % TV4;
         let some = FULL == 1u || (KP * at0 + f < p.features && column0 + 4u * j < p.columns);
-        panel[SK + f / KU][f % KU][j] = select(vec4f(), fs[l] + fl[l], some);
+        panel[f][2u * C4 + j] = select(vec4f(), fs[l] + fl[l], some);
       }
     }
 // @end

@@ -2,6 +2,7 @@
 // state; the last slot gets the total, which also goes to `final` where one is wanted. Slots (run.wgsl) hold S by rows, then U, Z and
 // c; states hold rows [u, c], then [S, Z], of a second-order part m from firstRow on, where u and c are zero. There rows
 // (m, m') and (m', m) always act together: what goes into slots is their mean, so that gradients need but one of them.
+// The slot after all of these becomes zero.
 struct Params { slot: u32, segments: u32, strideS: u32, pairs: u32, width: u32, valueWidth: u32, stateRows: u32, firstRow: u32, hasInitial: u32, hasFinal: u32, hasU: u32, isCarried: u32, isLast: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> slots: array<f32>;
@@ -60,5 +61,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
   }
   slots[base + p.segments * p.slot] = sum;
+  if (pair == 0u) { slots[p.pairs * (p.segments + 1u) * p.slot + e] = 0.0; }
   if (p.hasFinal == 1u && inState) { total[source] = sum + select(0.0, skew, p.isLast == 1u); }
 }

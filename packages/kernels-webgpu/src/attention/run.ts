@@ -11,7 +11,7 @@ import { type MatrixUnits, matrixChunk, matrixWays, matrixWidth } from './matrix
 import prefixSource from './prefix.wgsl?raw';
 import runSource from './run.wgsl?raw';
 import statesSource from './states.wgsl?raw';
-import { type ChunkTile, chooseChunkTile, chooseStateTile, type StateTile } from './tiles.ts';
+import { type ChunkTile, chooseChunkTile, chooseStateTile, type Room, type StateTile } from './tiles.ts';
 
 /** Rows of tokens with what each is scaled by. */
 export interface Rows {
@@ -64,8 +64,13 @@ export interface Tuning {
 
 export const tuning: Tuning = { workgroups: 528, slabBytes: 128 * 2 ** 20 };
 
+const roomOf = ({ software, device }: Gpu): Room => ({
+  software,
+  bytes: device.limits.maxComputeWorkgroupStorageSize,
+});
+
 function chunkTile(gpu: Gpu, columns: number): ChunkTile {
-  const tile = chooseChunkTile(columns, gpu.software);
+  const tile = chooseChunkTile(columns, roomOf(gpu));
   return tuning.adjust?.(tile) ?? tile;
 }
 
@@ -189,8 +194,9 @@ export function statesOf(
   const { causal } = range;
   const C = chunkOf(gpu, sizes);
   const cuts = cut(pairs, range.length[1], C);
-  const own = pairs * (cuts.count + 1);
-  const slotsOf = ({ count, segment }: typeof cuts) => pairs * (1 + (causal ? (count * segment) / C : count));
+  // What segments begin with, the totals, and a slot of zeros.
+  const own = pairs * (cuts.count + 1) + 1;
+  const slotsOf = ({ count, segment }: typeof cuts) => 1 + pairs * (1 + (causal ? (count * segment) / C : count));
   const room = Math.max(slotsOf(cuts), slotsOf(cut(pairs, range.room ?? range.length[1], C)));
   const slots = gpu.take('linearAttention states', room * at.slot);
   const segments = { ...cuts, locals: own * at.slot, slots };
@@ -247,7 +253,7 @@ function statesProgram(
     });
     return { program, tiles: Math.ceil(width / K) * Math.ceil(valueWidth / K) };
   }
-  const chosen = chooseStateTile(width, valueWidth, gpu.software);
+  const chosen = chooseStateTile(width, valueWidth, roomOf(gpu));
   const tile = tuning.adjustStates?.(chosen) ?? chosen;
   const program = {
     name: `states${Number(vectorY)}${Number(vectorZ)}`,

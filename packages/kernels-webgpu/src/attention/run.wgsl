@@ -3,8 +3,8 @@ struct Params {
   tokens: vec2u,           // of the tensors that x, and y and z, are rows of
   heads: u32, segment: u32,
   start: vec2u, length: u32, reverse: u32,
-  // A slot holds S [features, strideS], then U, Z and c, in whole vec4s. Slots: [pair, segments + 1], then from `locals` on, what each
-  // chunk but a segment's first sees of its own segment: [pair, segments, chunks - 1].
+  // A slot holds S [features, strideS], then U, Z and c, in whole vec4s. Slots: [pair, segments + 1], one of zeros, then from `locals` on,
+  // what each chunk but a segment's first sees of its own segment: [pair, segments, chunks - 1].
   segments: u32, slot: u32, strideS: u32, locals: u32,
   atU: u32, atZ: u32, atC: u32, chunk: u32,
   features: u32, columns: u32, causal: u32, extra: u32,

@@ -13,7 +13,7 @@ const LZ = C * J4 / NT;
 const ROW = M4 + J4;
 
 // By token: y, then z.
-var<workgroup> tile: array<array<array<vec4f, ROW>, KU>, C / KU>;
+var<workgroup> tile: array<array<vec4f, ROW>, C>;
 var<workgroup> counts: array<f32, C>;
 
 @compute @workgroup_size(TY * TX)
@@ -37,7 +37,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   var zs = vec4f();
   var count = 0.0;
 
-  // Loads run one step ahead.
   let fOwn = m0 + 4u * (t % M4);
   let jOwn = j0 + 4u * (t % J4);
   // @block fetch
@@ -60,16 +59,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + row]; }
       if ((PLANES & 8u) != 0u) { sb[l] = factors[p.fBeta.y + row]; }
     }
-    if (t < rows) {
-      if ((PLANES & 8u) != 0u) { own.x = factors[p.fBeta.y + row0 + t * step]; }
-      if ((PLANES & 32u) != 0u) { own.y = factors[p.fOmega.y + row0 + t * step]; }
-    }
+    let row = row0 + min(t, rows - 1u) * step;
+    if ((PLANES & 8u) != 0u) { own.x = factors[p.fBeta.y + row]; }
+    if ((PLANES & 32u) != 0u) { own.y = factors[p.fOmega.y + row]; }
   }
   // @end
   // The sums so far go to the slot at `to`.
   // @block write
   {
-    if (ty < M4) {
+    if (M4 >= TY || ty < M4) {
       // @unroll
       for (var m = 0u; m < SM; m++) {
         // @unroll
@@ -84,23 +82,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       }
     }
     workgroupBarrier();
-    let share = t / J4;
-    tile[share / KU][share % KU][M4 + t % J4] = us;
-    let shareZ = t / M4;
-    tile[shareZ / KU][shareZ % KU][t % M4] = zs;
+    tile[t / J4][M4 + t % J4] = us;
+    tile[t / M4][t % M4] = zs;
     if (t < C) { counts[t] = count; }
     workgroupBarrier();
     if (m0 == 0u) {
       for (var e = t; e < J4; e += NT) {
-        var sum = tile[0][0][M4 + e];
-        for (var i = 1u; i < NT / J4; i++) { sum += tile[i / KU][i % KU][M4 + e]; }
+        var sum = tile[0][M4 + e];
+        for (var i = 1u; i < NT / J4; i++) { sum += tile[i][M4 + e]; }
         if (j0 + 4u * e < p.strideS) { slots[(to + p.atU + j0) / 4u + e] = sum; }
       }
     }
     if (j0 == 0u) {
       for (var e = NT - 1u - t; e < M4; e += NT) {
-        var sum = tile[0][0][e];
-        for (var i = 1u; i < NT / M4; i++) { sum += tile[i / KU][i % KU][e]; }
+        var sum = tile[0][e];
+        for (var i = 1u; i < NT / M4; i++) { sum += tile[i][e]; }
         if (m0 + 4u * e < p.features) { slots[(to + p.atZ + m0) / 4u + e] = sum; }
       }
     }
@@ -139,46 +135,44 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     // @unroll
     for (var l = 0u; l < LY; l++) {
       let i = t / M4 + l * (NT / M4);
-      let yIn = select(vec4f(), (scaleY * sy[l]) * fy[l], i < rows && fOwn < p.features);
-      tile[i / KU][i % KU][t % M4] = yIn;
+      // Past the last row are others, which count 0 times.
+      let yIn = select(vec4f(), select(0.0, scaleY * sy[l], i < rows) * fy[l], fOwn < p.features);
+      tile[i][t % M4] = yIn;
       zs += (coefficients.y * so[l]) * yIn;
     }
     // @unroll
     for (var l = 0u; l < LZ; l++) {
       let i = t / J4 + l * (NT / J4);
-      let zIn = select(vec4f(), (scaleZ * sz[l]) * fz[l], i < rows && jOwn < p.columns);
-      tile[i / KU][i % KU][M4 + t % J4] = zIn;
+      let zIn = select(vec4f(), select(0.0, scaleZ * sz[l], i < rows) * fz[l], jOwn < p.columns);
+      tile[i][M4 + t % J4] = zIn;
       us += (coefficients.x * sb[l]) * zIn;
     }
     if (t < rows) { count += coefficients.x * own.x * coefficients.y * own.y; }
     workgroupBarrier();
-    fetchAt = at + C;
-    if (fetchAt < last) {
-      // @place fetch
-    }
-    if (ty < M4) {
-      for (var k = 0u; k < C / KU; k++) {
+    let next = at + C;
+    fetchAt = select(at, next, next < last);
+    // @place fetch
+    if (M4 >= TY || ty < M4) {
+      // @unroll
+      for (var k = 0u; k < C; k++) {
+        var yv: array<vec4f, SM>;
+        var zv: array<vec4f, RJ>;
         // @unroll
-        for (var u = 0u; u < KU; u++) {
-          var yv: array<vec4f, SM>;
-          var zv: array<vec4f, RJ>;
+        for (var m = 0u; m < SM; m++) { yv[m] = tile[k][ty + TY * m]; }
+        // @unroll
+        for (var j = 0u; j < RJ; j++) { zv[j] = tile[k][M4 + tx + TX * j]; }
+        // @unroll
+        for (var m = 0u; m < SM; m++) {
           // @unroll
-          for (var m = 0u; m < SM; m++) { yv[m] = tile[k][u][ty + TY * m]; }
-          // @unroll
-          for (var j = 0u; j < RJ; j++) { zv[j] = tile[k][u][M4 + tx + TX * j]; }
-          // @unroll
-          for (var m = 0u; m < SM; m++) {
+          for (var i = 0u; i < 4u; i++) {
             // @unroll
-            for (var i = 0u; i < 4u; i++) {
-              // @unroll
-              for (var j = 0u; j < RJ; j++) { s[(m * 4u + i) * RJ + j] = fma(vec4f(yv[m][i]), zv[j], s[(m * 4u + i) * RJ + j]); }
-            }
+            for (var j = 0u; j < RJ; j++) { s[(m * 4u + i) * RJ + j] = fma(vec4f(yv[m][i]), zv[j], s[(m * 4u + i) * RJ + j]); }
           }
         }
       }
     }
-    if (EVERY == 1u && (fetchAt - first) % p.chunk == 0u && fetchAt < last) {
-      let to = p.locals + ((pair * p.segments + group.x) * (p.segment / p.chunk - 1u) + (fetchAt - first) / p.chunk - 1u) * p.slot;
+    if (EVERY == 1u && (next - first) % p.chunk == 0u && next < last) {
+      let to = p.locals + ((pair * p.segments + group.x) * (p.segment / p.chunk - 1u) + (next - first) / p.chunk - 1u) * p.slot;
       // @place write
     }
   }

@@ -45,7 +45,7 @@ const large: Tile = { BM: 128, BN: 128, BK: 16, TY: 8, TX: 16 };
 const medium: Tile = { BM: 64, BN: 64, BK: 16, TY: 8, TX: 8 };
 const small: Tile = { BM: 32, BN: 32, BK: 16, TY: 8, TX: 8 };
 
-const bytesOf = ({ BM, BN, BK }: Tile): number => 16 * (BM * (BK / 4 + 1) + BK * (BN / 4 + 1));
+const bytesOf = ({ BM, BN, BK }: Tile): number => 16 * BK * (BM / 4 + BN / 4 + 2);
 
 /** Workgroups that keep a large GPU busy. */
 const plenty = 264;

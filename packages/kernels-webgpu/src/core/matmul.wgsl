@@ -1,4 +1,4 @@
-// C = finish(op(A) op(B)): BM x BN tiles of C, TY x TX invocations, each RI rows (TY apart) by RJ vec4 columns (TX apart) in registers.
+// C = finish(op(A) op(B)): BM x BN tiles of C, TY x TX invocations, each RI rows (by fours, TY apart) by RJ vec4 columns (TX apart).
 // TA: A is stored [K, M]; TB: B is stored [N, K]. z of the grid: batch · splits of K; each split writes its own C, to be summed after.
 // ADD: C is added to. STATS: instead of C, each tile of columns writes (max, Σ exp(c - max)) of its rows, [tiles, M] vec2.
 // Declared before this text: `c` with the ways to store it, and the epilogue fn finish(row, column, v) -> vec4f, with bindings from 4 on.
@@ -16,75 +16,71 @@ const RI = BM / TY;
 const R4 = RI / 4u;
 const RJ = BN / (4u * TX);
 const BK4 = BK / 4u;
+const BM4 = BM / 4u;
 const BN4 = BN / 4u;
-// Rows of the tiles are one vec4 apart against bank conflicts.
-const AS = BK4 + 1u;
-const BS = BN4 + 1u;
 // What an invocation fetches of A and B: vec4s, or, of what is stored the other way, blocks of 4 x 4 to turn in registers.
-const LA = (BM * BK4 + NT - 1u) / NT;
-const LB = (BK * BN4 + NT - 1u) / NT;
-const TLA = (BM / 4u * BK4 + NT - 1u) / NT;
+const LA = BK * BM4 / NT;
+const LB = BK * BN4 / NT;
+const TLA = (BM4 * BK4 + NT - 1u) / NT;
 const TLB = (BN4 * BK4 + NT - 1u) / NT;
+const FA = max(LA, 4u * TLA);
+const FB = max(LB, 4u * TLB);
 // A warp of 32 is 4 x 8 where there are that many columns.
 const WX = min(TX, 8u);
 const WY = 32u / WX;
 
-var<workgroup> aTile: array<vec4f, BM * AS>;
-var<workgroup> bTile: array<vec4f, BK * BS>;
+// By k; rows one vec4 apart against bank conflicts. All that is read in the inner loop stands at constant places but for where an
+// invocation begins.
+var<workgroup> aTile: array<array<vec4f, BM4 + 1u>, BK>;
+var<workgroup> bTile: array<array<vec4f, BN4 + 1u>, BK>;
 
-// Four numbers of row `row` from column 4 q on, of a stored matrix [rows, stride] at `base`; zeros from row `rows` and column `width` on.
-fn aLoad(base: u32, rows: u32, width: u32, stride: u32, row: u32, q: u32) -> vec4f {
-  if (row >= rows || 4u * q >= width) { return vec4f(); }
-  return aFour(base + row * stride + 4u * q, width - 4u * q);
+// Four numbers of row `row` from column 4 q on, of a stored matrix [rows, stride] at `base`; past its end, of the last row or column. There
+// are no conditions: a load under one leaves a copy of what it loaded behind, and the copy waits for the load where it stands.
+fn aLoad(base: u32, rows: u32, width: u32, row: u32, q: u32) -> vec4f {
+  let column = min(4u * q, (width - 1u) / 4u * 4u);
+  return aFour(base + min(row, rows - 1u) * width + column, width - column);
 }
-fn bLoad(base: u32, rows: u32, width: u32, stride: u32, row: u32, q: u32) -> vec4f {
-  if (row >= rows || 4u * q >= width) { return vec4f(); }
-  return bFour(base + row * stride + 4u * q, width - 4u * q);
+fn bLoad(base: u32, rows: u32, width: u32, row: u32, q: u32) -> vec4f {
+  let column = min(4u * q, (width - 1u) / 4u * 4u);
+  return bFour(base + min(row, rows - 1u) * width + column, width - column);
 }
 
 // @block fetch
-  if (TA == 0u) {
+  if (TA == 1u) {
     // @unroll
     for (var l = 0u; l < LA; l++) {
       let e = t + l * NT;
-      fa[l] = aLoad(aBase, p.m, kEnd, p.k, m0 + e / BK4, k0 / 4u + e % BK4);
+      fa[l] = aLoad(aBase, p.k, p.m, k0 + e / BM4, m0 / 4u + e % BM4);
     }
   } else {
     // @unroll
     for (var l = 0u; l < TLA; l++) {
       let e = t + l * NT;
-      if (e < BM / 4u * BK4) {
-        // @unroll
-        for (var i = 0u; i < 4u; i++) {
-          fa[4u * l + i] = aLoad(aBase, kEnd, p.m, p.m, k0 + 4u * (e % BK4) + i, m0 / 4u + e / BK4);
-        }
-      }
+      let r = e / (4u * BK4) * 4u + e % 4u;
+      // @unroll
+      for (var i = 0u; i < 4u; i++) { fa[4u * l + i] = aLoad(aBase, p.m, p.k, m0 + 4u * r + i, k0 / 4u + e / 4u % BK4); }
     }
   }
   if (TB == 0u) {
     // @unroll
     for (var l = 0u; l < LB; l++) {
       let e = t + l * NT;
-      fb[l] = bLoad(bBase, kEnd, p.n, p.n, k0 + e / BN4, n0 / 4u + e % BN4);
+      fb[l] = bLoad(bBase, p.k, p.n, k0 + e / BN4, n0 / 4u + e % BN4);
     }
   } else {
     // @unroll
     for (var l = 0u; l < TLB; l++) {
       let e = t + l * NT;
       let r = e / (4u * BK4) * 4u + e % 4u;
-      if (e < BN4 * BK4) {
-        // @unroll
-        for (var i = 0u; i < 4u; i++) {
-          fb[4u * l + i] = bLoad(bBase, p.n, kEnd, p.k, n0 + 4u * r + i, k0 / 4u + e / 4u % BK4);
-        }
-      }
+      // @unroll
+      for (var i = 0u; i < 4u; i++) { fb[4u * l + i] = bLoad(bBase, p.n, p.k, n0 + 4u * r + i, k0 / 4u + e / 4u % BK4); }
     }
   }
 // @end
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers acc w fa fb share highest
+  // @registers acc v w fa fb share highest
   let tx = t / 32u % (TX / WX) * WX + t % WX;
   let ty = t / (32u * (TX / WX)) * WY + t % 32u / WX;
   let split = group.z / p.batch;
@@ -95,29 +91,31 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let aBase = p.aStart + batch * p.m * p.k;
   let bBase = p.bStart + batch * p.k * p.n;
   var acc: array<vec4f, RI * RJ>;
-  var fa: array<vec4f, LA + 4u * TLA>;
-  var fb: array<vec4f, LB + 4u * TLB>;
+  var fa: array<vec4f, FA>;
+  var fb: array<vec4f, FB>;
 
   var k0 = split * p.kPerSplit;
   // @place fetch
   while (k0 < kEnd) {
+    let left = kEnd - k0;   // terms past these are zero
     workgroupBarrier();
-    if (TA == 0u) {
+    if (TA == 1u) {
       // @unroll
       for (var l = 0u; l < LA; l++) {
         let e = t + l * NT;
-        if (e < BM * BK4) { aTile[(e / BK4) * AS + e % BK4] = fa[l]; }
+        aTile[e / BM4][e % BM4] = select(vec4f(), fa[l], e / BM4 < left);
       }
     } else {
       // @unroll
       for (var l = 0u; l < TLA; l++) {
         let e = t + l * NT;
-        if (e < BM / 4u * BK4) {
-          let at = (e / BK4) * 4u * AS + e % BK4;
-          aTile[at] = vec4f(fa[4u * l].x, fa[4u * l + 1u].x, fa[4u * l + 2u].x, fa[4u * l + 3u].x);
-          aTile[at + AS] = vec4f(fa[4u * l].y, fa[4u * l + 1u].y, fa[4u * l + 2u].y, fa[4u * l + 3u].y);
-          aTile[at + 2u * AS] = vec4f(fa[4u * l].z, fa[4u * l + 1u].z, fa[4u * l + 2u].z, fa[4u * l + 3u].z);
-          aTile[at + 3u * AS] = vec4f(fa[4u * l].w, fa[4u * l + 1u].w, fa[4u * l + 2u].w, fa[4u * l + 3u].w);
+        let r = e / (4u * BK4) * 4u + e % 4u;
+        let k = e / 4u % BK4 * 4u;
+        if (BM4 * BK4 % NT == 0u || e < BM4 * BK4) {
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            aTile[k + i][r] = select(vec4f(), vec4f(fa[4u * l][i], fa[4u * l + 1u][i], fa[4u * l + 2u][i], fa[4u * l + 3u][i]), k + i < left);
+          }
         }
       }
     }
@@ -125,18 +123,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       // @unroll
       for (var l = 0u; l < LB; l++) {
         let e = t + l * NT;
-        if (e < BK * BN4) { bTile[(e / BN4) * BS + e % BN4] = fb[l]; }
+        bTile[e / BN4][e % BN4] = select(vec4f(), fb[l], e / BN4 < left);
       }
     } else {
       // @unroll
       for (var l = 0u; l < TLB; l++) {
         let e = t + l * NT;
-        if (e < BN4 * BK4) {
-          let at = 4u * (e / 4u % BK4) * BS + e / (4u * BK4) * 4u + e % 4u;
-          bTile[at] = vec4f(fb[4u * l].x, fb[4u * l + 1u].x, fb[4u * l + 2u].x, fb[4u * l + 3u].x);
-          bTile[at + BS] = vec4f(fb[4u * l].y, fb[4u * l + 1u].y, fb[4u * l + 2u].y, fb[4u * l + 3u].y);
-          bTile[at + 2u * BS] = vec4f(fb[4u * l].z, fb[4u * l + 1u].z, fb[4u * l + 2u].z, fb[4u * l + 3u].z);
-          bTile[at + 3u * BS] = vec4f(fb[4u * l].w, fb[4u * l + 1u].w, fb[4u * l + 2u].w, fb[4u * l + 3u].w);
+        let r = e / (4u * BK4) * 4u + e % 4u;
+        let k = e / 4u % BK4 * 4u;
+        if (BN4 * BK4 % NT == 0u || e < BN4 * BK4) {
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            bTile[k + i][r] = select(vec4f(), vec4f(fb[4u * l][i], fb[4u * l + 1u][i], fb[4u * l + 2u][i], fb[4u * l + 3u][i]), k + i < left);
+          }
         }
       }
     }
@@ -145,22 +144,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     k0 += BK;
     // @place fetch
     // @unroll
-    for (var q = 0u; q < BK4; q++) {
-      // Four rows of B, then A's rows one after the other.
-      var w: array<vec4f, 4u * RJ>;
+    for (var k = 0u; k < BK; k++) {
+      var v: array<vec4f, R4>;
+      var w: array<vec4f, RJ>;
       // @unroll
-      for (var i = 0u; i < 4u; i++) {
-        // @unroll
-        for (var j = 0u; j < RJ; j++) { w[i * RJ + j] = bTile[(4u * q + i) * BS + tx + TX * j]; }
-      }
+      for (var r = 0u; r < R4; r++) { v[r] = aTile[k][ty + TY * r]; }
+      // @unroll
+      for (var j = 0u; j < RJ; j++) { w[j] = bTile[k][tx + TX * j]; }
       // @unroll
       for (var r = 0u; r < RI; r++) {
-        let v = aTile[(ty + TY * r) * AS + q];
         // @unroll
-        for (var i = 0u; i < 4u; i++) {
-          // @unroll
-          for (var j = 0u; j < RJ; j++) { acc[r * RJ + j] = fma(vec4f(v[i]), w[i * RJ + j], acc[r * RJ + j]); }
-        }
+        for (var j = 0u; j < RJ; j++) { acc[r * RJ + j] = fma(vec4f(v[r / 4u][r % 4u]), w[j], acc[r * RJ + j]); }
       }
     }
   }
@@ -183,14 +177,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     workgroupBarrier();
     // @unroll
     for (var q = 0u; q < R4; q++) {
-      aTile[(q * TY + ty) * TX + tx] = vec4f(share[4u * q], share[4u * q + 1u], share[4u * q + 2u], share[4u * q + 3u]);
+      aTile[tx][q * TY + ty] = vec4f(share[4u * q], share[4u * q + 1u], share[4u * q + 2u], share[4u * q + 3u]);
     }
     workgroupBarrier();
     var highest: array<f32, RI>;
     // @unroll
     for (var q = 0u; q < R4; q++) {
-      var four = aTile[(q * TY + ty) * TX];
-      for (var other = 1u; other < TX; other++) { four = max(four, aTile[(q * TY + ty) * TX + other]); }
+      var four = aTile[0][q * TY + ty];
+      for (var other = 1u; other < TX; other++) { four = max(four, aTile[other][q * TY + ty]); }
       // @unroll
       for (var i = 0u; i < 4u; i++) { highest[4u * q + i] = four[i]; }
     }
@@ -208,17 +202,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     workgroupBarrier();
     // @unroll
     for (var q = 0u; q < R4; q++) {
-      aTile[(q * TY + ty) * TX + tx] = vec4f(share[4u * q], share[4u * q + 1u], share[4u * q + 2u], share[4u * q + 3u]);
+      aTile[tx][q * TY + ty] = vec4f(share[4u * q], share[4u * q + 1u], share[4u * q + 2u], share[4u * q + 3u]);
     }
     workgroupBarrier();
     // @unroll
     for (var q = 0u; q < R4; q++) {
       if (tx == 0u) {
-        var four = aTile[(q * TY + ty) * TX];
-        for (var other = 1u; other < TX; other++) { four += aTile[(q * TY + ty) * TX + other]; }
+        var four = aTile[0][q * TY + ty];
+        for (var other = 1u; other < TX; other++) { four += aTile[other][q * TY + ty]; }
         // @unroll
         for (var i = 0u; i < 4u; i++) {
-          let row = m0 + ty + TY * (4u * q + i);
+          let row = m0 + 4u * (ty + TY * q) + i;
           if (row < p.m) { statsStore(group.x * p.m + row, vec2f(highest[4u * q + i], four[i])); }
         }
       }
@@ -228,7 +222,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let cBase = (split * p.batch + batch) * p.m * p.n;
   // @unroll
   for (var r = 0u; r < RI; r++) {
-    let row = m0 + ty + TY * r;
+    let row = m0 + 4u * (ty + TY * (r / 4u)) + r % 4u;
     // @unroll
     for (var j = 0u; j < RJ; j++) {
       let column = n0 + 4u * (tx + TX * j);
