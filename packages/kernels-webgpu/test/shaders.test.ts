@@ -81,7 +81,7 @@ describe('tiles', () => {
       expect(Math.max(KP, KZ)).toBeGreaterThanOrEqual(Math.max(TX, (4 * TY * TX) / C));
       expect(C).toBe(chooseChunkTile(1, room).C);
       for (const features of widths) {
-        const states = chooseStateTile(features, columns, room);
+        const states = chooseStateTile(features, columns, room.software);
         expect(stateBytes(states)).toBeLessThanOrEqual(room.bytes);
         const { M4, J4 } = states;
         const invocations = states.TY * states.TX;

@@ -102,18 +102,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // @place scales
   // @unroll
   for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
-  for (var i = t; i < C; i += NT) {
-    var found = vec3f();
-    if (i < rows) {
-      found.x = factor(p.fAlpha, xRow + i * step);
-      if (CAUSAL == 1u) {
-        found.y = factor(p.fBeta, yRow + i * step);
-        found.z = factor(p.fOmega, yRow + i * step);
-      }
+  // α, β and ω of row t (C <= NT), all three under way at once.
+  let own = select(0u, t * step, t < rows);
+  var found = vec3f(factors[p.fAlpha.x], 0.0, 0.0);
+  if ((PLANES & 2u) != 0u) { found.x *= factors[p.fAlpha.y + xRow + own]; }
+  if (CAUSAL == 1u) {
+    found.y = factors[p.fBeta.x];
+    if ((PLANES & 8u) != 0u) { found.y *= factors[p.fBeta.y + yRow + own]; }
+    if (EXTRA != 0u) {
+      found.z = factors[p.fOmega.x];
+      if ((PLANES & 32u) != 0u) { found.z *= factors[p.fOmega.y + yRow + own]; }
     }
-    alpha[i] = found.x;
-    beta[i] = found.y;
-    omega[i] = found.z;
+  }
+  if (t < C) {
+    found = select(vec3f(), found, t < rows);
+    alpha[t] = found.x;
+    beta[t] = found.y;
+    omega[t] = found.z;
   }
 
   var o: array<vec4f, RI * RJ>;
@@ -297,8 +302,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       for (var r = 0u; r < R4; r++) { panel[tx][ty * R4 + r] = g[r]; }
       workgroupBarrier();
       for (var e = t; e < C4; e += NT) {
-        var sum = panel[0][e];
-        for (var i = 1u; i < TX; i++) { sum += panel[i][e]; }
+        var sum = vec4f();
+        // @unroll
+        for (var i = 0u; i < TX; i++) { sum += panel[i][e]; }
         whole[e] = sum;
       }
       workgroupBarrier();
@@ -339,8 +345,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     panel[t / C4][t % C4] = vec4f(sums, 0.0, 0.0);
     workgroupBarrier();
     if (t < C4) {
-      var sum = panel[0][t];
-      for (var i = 1u; i < NT / C4; i++) { sum += panel[i][t]; }
+      var sum = vec4f();
+      // @unroll
+      for (var i = 0u; i < NT / C4; i++) { sum += panel[i][t]; }
       whole[t] = sum;
     }
     workgroupBarrier();

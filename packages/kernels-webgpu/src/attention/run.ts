@@ -55,7 +55,10 @@ function layout({ width, valueWidth }: Sizes, exchanged = false) {
 export interface Tuning {
   /** Workgroups to cut a run into, for its states. */
   workgroups: number;
-  /** Bytes of chunks' states that exist at a time; twice as many backward, where more tensors do. */
+  /**
+   * Bytes of chunks' states that exist at a time at D = 64, and so many times more as a wider head's state is larger; twice as many
+   * backward, where more tensors do.
+   */
   slabBytes: number;
   /** Change the choice of tiles. */
   adjust?: (tile: ChunkTile) => ChunkTile;
@@ -80,13 +83,14 @@ const chunkOf = (gpu: Gpu, sizes: Sizes): number => (gpu.matrix ? matrixChunk : 
 /** Chunks along x of the grid at most. */
 const mostChunks = 32_768;
 
-/** Cuts causal runs into slabs, one after the other, so that the states of a slab's chunks take about `bytes` at most. */
+/** Cuts causal runs into slabs, one after the other, so that the states of a slab's chunks take about `bytes` (Tuning) at most. */
 export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[], bytes: number): Range[] {
   const C = chunkOf(gpu, sizes);
-  const chunkBytes = 4 * layout(sizes).slot * sizes.batch * sizes.heads;
-  // What segments begin with, and rounding, come on top.
-  const room = Math.min(bytes, gpu.device.limits.maxStorageBufferBindingSize / 2);
-  const most = Math.max(1, Math.min(mostChunks, Math.floor(room / chunkBytes))) * C;
+  const { atU: state } = layout(sizes);
+  // What segments begin with, U, Z and rounding come on top.
+  const room = Math.min(bytes * Math.max(1, state / 64 ** 2), gpu.device.limits.maxStorageBufferBindingSize / 2);
+  const chunks = Math.floor(room / (4 * state * sizes.batch * sizes.heads));
+  const most = Math.max(1, Math.min(mostChunks, chunks)) * C;
   return ranges.flatMap((range) => {
     const { causal, start, length } = range;
     const parts = causal ? Math.ceil(length[0] / most) : 1;
@@ -253,12 +257,13 @@ function statesProgram(
     });
     return { program, tiles: Math.ceil(width / K) * Math.ceil(valueWidth / K) };
   }
-  const chosen = chooseStateTile(width, valueWidth, roomOf(gpu));
+  const chosen = chooseStateTile(width, valueWidth, gpu.software);
   const tile = tuning.adjustStates?.(chosen) ?? chosen;
+  const FULL = Number(width % (4 * tile.M4) === 0 && valueWidth % (4 * tile.J4) === 0);
   const program = {
     name: `states${Number(vectorY)}${Number(vectorZ)}`,
     source: gpu.software ? ofAnyMode(statesSource) : statesSource,
-    constants: { ...tile, ...fixed },
+    constants: gpu.software ? { ...tile } : { ...tile, ...fixed, FULL },
     declarations: declarations.join('\n'),
   };
   return { program, tiles: Math.ceil(valueWidth / (4 * tile.J4)) * Math.ceil(width / (4 * tile.M4)) };

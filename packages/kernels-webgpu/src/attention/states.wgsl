@@ -39,27 +39,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
 
   let fOwn = m0 + 4u * (t % M4);
   let jOwn = j0 + 4u * (t % J4);
+  // Of C tokens from `ahead` on, from where each load begins; past the last row the first is loaded again.
+  let row0 = rowOf(1u, pair, first);
+  let iY = t / M4;
+  let iZ = t / J4;
+  let yOwn = (row0 + iY * step) * p.features + fOwn;
+  let zOwn = (row0 + iZ * step) * p.columns + jOwn;
   // @block fetch
   {
-    let rows = min(C, last - fetchAt);
-    let row0 = rowOf(1u, pair, fetchAt);
+    let rows = min(C, last - first - ahead);
     // @unroll
     for (var l = 0u; l < LY; l++) {
-      let i = t / M4 + l * (NT / M4);
-      let row = row0 + select(0u, i * step, i < rows);
-      fy[l] = yFour(row * p.features + fOwn, p.features - fOwn);
-      if ((PLANES & 4u) != 0u) { sy[l] = factors[p.fy.y + row]; }
-      if ((PLANES & 32u) != 0u) { so[l] = factors[p.fOmega.y + row]; }
+      let down = ahead + select(0u - iY, l * (NT / M4), iY + l * (NT / M4) < rows);
+      fy[l] = yFour(yOwn + down * step * p.features, p.features - fOwn);
+      if ((PLANES & 4u) != 0u) { sy[l] = factors[p.fy.y + row0 + (iY + down) * step]; }
+      if ((PLANES & 32u) != 0u) { so[l] = factors[p.fOmega.y + row0 + (iY + down) * step]; }
     }
     // @unroll
     for (var l = 0u; l < LZ; l++) {
-      let i = t / J4 + l * (NT / J4);
-      let row = row0 + select(0u, i * step, i < rows);
-      fz[l] = zFour(row * p.columns + jOwn, p.columns - jOwn);
-      if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + row]; }
-      if ((PLANES & 8u) != 0u) { sb[l] = factors[p.fBeta.y + row]; }
+      let down = ahead + select(0u - iZ, l * (NT / J4), iZ + l * (NT / J4) < rows);
+      fz[l] = zFour(zOwn + down * step * p.columns, p.columns - jOwn);
+      if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + row0 + (iZ + down) * step]; }
+      if ((PLANES & 8u) != 0u) { sb[l] = factors[p.fBeta.y + row0 + (iZ + down) * step]; }
     }
-    let row = row0 + min(t, rows - 1u) * step;
+    let row = row0 + (ahead + min(t, rows - 1u)) * step;
     if ((PLANES & 8u) != 0u) { own.x = factors[p.fBeta.y + row]; }
     if ((PLANES & 32u) != 0u) { own.y = factors[p.fOmega.y + row]; }
   }
@@ -76,7 +79,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
           for (var j = 0u; j < RJ; j++) {
             let row = m0 + 4u * (ty + TY * m) + i;
             let column = j0 + 4u * (tx + TX * j);
-            if (row < p.features && column < p.strideS) { slots[(to + row * p.strideS + column) / 4u] = s[(m * 4u + i) * RJ + j]; }
+            if (FULL == 1u || (row < p.features && column < p.strideS)) { slots[(to + row * p.strideS + column) / 4u] = s[(m * 4u + i) * RJ + j]; }
           }
         }
       }
@@ -88,21 +91,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     workgroupBarrier();
     if (m0 == 0u) {
       for (var e = t; e < J4; e += NT) {
-        var sum = tile[0][M4 + e];
-        for (var i = 1u; i < NT / J4; i++) { sum += tile[i][M4 + e]; }
+        var sum = vec4f();
+        // @unroll
+        for (var i = 0u; i < NT / J4; i++) { sum += tile[i][M4 + e]; }
         if (j0 + 4u * e < p.strideS) { slots[(to + p.atU + j0) / 4u + e] = sum; }
       }
     }
     if (j0 == 0u) {
       for (var e = NT - 1u - t; e < M4; e += NT) {
-        var sum = tile[0][e];
-        for (var i = 1u; i < NT / M4; i++) { sum += tile[i][e]; }
+        var sum = vec4f();
+        // @unroll
+        for (var i = 0u; i < NT / M4; i++) { sum += tile[i][e]; }
         if (m0 + 4u * e < p.features) { slots[(to + p.atZ + m0) / 4u + e] = sum; }
       }
     }
     if (group.z == 0u && t == NT / 2u) {
-      var sum = counts[0];
-      for (var i = 1u; i < C; i++) { sum += counts[i]; }
+      var sum = 0.0;
+      // @unroll
+      for (var i = 0u; i < C; i++) { sum += counts[i]; }
       slots[(to + p.atC) / 4u] = vec4f(sum, 0.0, 0.0, 0.0);
     }
   }
@@ -125,7 +131,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     sb[l] = 1.0;
   }
   let coefficients = vec2f(factors[p.fBeta.x], factors[p.fOmega.x]);
-  var fetchAt = first;
+  var ahead = 0u;
   // @place fetch
 
   for (var at = first; at < last; at += C) {
@@ -134,23 +140,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     workgroupBarrier();
     // @unroll
     for (var l = 0u; l < LY; l++) {
-      let i = t / M4 + l * (NT / M4);
+      let i = iY + l * (NT / M4);
       // Past the last row are others, which count 0 times.
-      let yIn = select(vec4f(), select(0.0, scaleY * sy[l], i < rows) * fy[l], fOwn < p.features);
+      let yIn = select(vec4f(), select(0.0, scaleY * sy[l], i < rows) * fy[l], FULL == 1u || fOwn < p.features);
       tile[i][t % M4] = yIn;
       zs += (coefficients.y * so[l]) * yIn;
     }
     // @unroll
     for (var l = 0u; l < LZ; l++) {
-      let i = t / J4 + l * (NT / J4);
-      let zIn = select(vec4f(), select(0.0, scaleZ * sz[l], i < rows) * fz[l], jOwn < p.columns);
+      let i = iZ + l * (NT / J4);
+      let zIn = select(vec4f(), select(0.0, scaleZ * sz[l], i < rows) * fz[l], FULL == 1u || jOwn < p.columns);
       tile[i][M4 + t % J4] = zIn;
       us += (coefficients.x * sb[l]) * zIn;
     }
     if (t < rows) { count += coefficients.x * own.x * coefficients.y * own.y; }
     workgroupBarrier();
     let next = at + C;
-    fetchAt = select(at, next, next < last);
+    ahead = select(at, next, next < last) - first;
     // @place fetch
     if (M4 >= TY || ty < M4) {
       // @unroll

@@ -45,11 +45,10 @@ export function chooseChunkTile(columns: number, { bytes, software }: Room): Chu
 }
 
 /** The tile for a state of `features` by `columns`. */
-export function chooseStateTile(features: number, columns: number, { bytes, software }: Room): StateTile {
+export function chooseStateTile(features: number, columns: number, software: boolean): StateTile {
   if (software) return { C: 16, M4: 4, J4: 4, TY: 4, TX: 4 };
   const extent = (size: number) => Math.min(16, Math.max(4, 2 ** Math.ceil(Math.log2(size / 4))));
-  const whole: StateTile = { C: 16, M4: 32, J4: 32, TY: 16, TX: 16 };
-  if (Math.min(features, columns) > 64) return stateBytes(whole) <= bytes ? whole : { ...whole, C: 8 };
+  if (Math.min(features, columns) > 64) return { C: 16, M4: 16, J4: 32, TY: 8, TX: 16 };
   const [M4, J4] = [extent(features), extent(columns)];
   // Small states, or few features: more tokens at a time, so that every invocation has some to load.
   return { C: M4 + J4 <= 16 || M4 === 4 ? 32 : 16, M4, J4, TY: 8, TX: J4 };
