@@ -5,7 +5,8 @@
 // MODE 2, dk:       rows k, columns q:  out = scale Σ P (v·dO - δ) q.
 // MODE 3, dv:       rows k, columns q:  out = Σ P dO.
 // TY x TX invocations; each has RI rows (TY apart) by RJ columns (TX apart) of the weights, and the same rows by CV fours of columns of
-// the output, in registers. What they multiply comes through workgroup memory in panels 16 deep, first of x and y, then of weights and z.
+// the output, in registers. What they multiply comes through workgroup memory in panels 16 deep, first of x and y, then of weights and z;
+// by k, rows and columns in the order of their invocations, four at a time. Loads run ahead and have no conditions (matmul.wgsl says why).
 struct Params {
   rows: u32, columns: u32, heads: u32,
   width0: u32, width1: u32, outWidth: u32,   // of x0 and y0, of x1 and y1, of z and out
@@ -26,15 +27,18 @@ const BN = TX * RJ;
 // Fours of columns of the output, and an invocation's columns of a panel of weights.
 const OW = TX * CV;
 const JP = 16u / TX;
-// A panel's rows of four vec4, one apart against bank conflicts.
-const AS = 5u;
-// Weights are panels of 16 columns, of four rows a vec4: storing one component may store its whole vector (Metal does), so no two
-// invocations ever store parts of the same.
 const R4 = RI / 4u;
-const PS = R4 * TY + 1u;
-const LA = BM * 4u / NT;
-const LB = BN * 4u / NT;
+const J4 = RJ / 4u;
+// Blocks of 4 x 4 of x and of y that an invocation loads, to turn in registers, and its vec4s of z.
+const BX = R4 * TY * 4u;
+const BY = J4 * TX * 4u;
+const LA = (BX + NT - 1u) / NT;
+const LB = (BY + NT - 1u) / NT;
 const LZ = 16u * OW / NT;
+// Panels' rows are one vec4 apart against bank conflicts. Storing one component may store its whole vector (Metal does), so no two
+// invocations ever store parts of the same.
+const AS = R4 * TY + 1u;
+const BS = max(J4 * TX + 1u, OW);
 // A warp of 32 is 4 x 8 where there are that many columns.
 const WX = min(TX, 8u);
 const WY = 32u / WX;
@@ -45,26 +49,27 @@ const RM = max(RI, RJ);
 const LOG2E: f32 = 1.44269504089;
 const LOW: f32 = -1e30;
 
-var<workgroup> a: array<vec4f, BM * AS>;
-var<workgroup> b: array<vec4f, max(BN * AS, 16u * OW)>;
+var<workgroup> a: array<array<vec4f, AS>, 16>;
+var<workgroup> b: array<array<vec4f, BS>, 16>;
 
+// Four numbers of a token's row; past the end, of the last token, or the last of the row.
 fn rowFour(part: u32, start: u32, token: u32, quad: u32) -> vec4f {
   let width = select(p.width0, p.width1, part == 1u);
-  if (token >= p.rows || 4u * quad >= width) { return vec4f(); }
-  let at = (start + token * p.heads) * width + 4u * quad;
-  if (part == 1u) { return x1Four(at, width - 4u * quad); }
-  return x0Four(at, width - 4u * quad);
+  let column = min(4u * quad, (width - 1u) / 4u * 4u);
+  let at = (start + min(token, p.rows - 1u) * p.heads) * width + column;
+  if (part == 1u) { return x1Four(at, width - column); }
+  return x0Four(at, width - column);
 }
 fn columnFour(part: u32, start: u32, token: u32, quad: u32) -> vec4f {
   let width = select(p.width0, p.width1, part == 1u);
-  if (token >= p.columns || 4u * quad >= width) { return vec4f(); }
-  let at = (start + token * p.heads) * width + 4u * quad;
-  if (part == 1u) { return y1Four(at, width - 4u * quad); }
-  return y0Four(at, width - 4u * quad);
+  let column = min(4u * quad, (width - 1u) / 4u * 4u);
+  let at = (start + min(token, p.columns - 1u) * p.heads) * width + column;
+  if (part == 1u) { return y1Four(at, width - column); }
+  return y0Four(at, width - column);
 }
 fn valueFour(start: u32, token: u32, quad: u32) -> vec4f {
-  if (token >= p.columns || 4u * quad >= p.outWidth) { return vec4f(); }
-  return zFour((start + token * p.heads) * p.outWidth + 4u * quad, p.outWidth - 4u * quad);
+  let column = min(4u * quad, (p.outWidth - 1u) / 4u * 4u);
+  return zFour((start + min(token, p.columns - 1u) * p.heads) * p.outWidth + column, p.outWidth - column);
 }
 
 // Whether the column is there and the query sees the key.
@@ -76,9 +81,21 @@ fn sees(row: u32, column: u32) -> bool {
 
 // @block fetch
         // @unroll
-        for (var l = 0u; l < LA; l++) { fa[l] = rowFour(part, rowStart, m0 + t / 4u + l * (NT / 4u), q0 + t % 4u); }
+        for (var l = 0u; l < LA; l++) {
+          let g = (t + l * NT) % BX / 4u;
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            fa[4u * l + i] = rowFour(part, rowStart, m0 + g / R4 + TY * (4u * (g % R4) + i), q0 + t % 4u);
+          }
+        }
         // @unroll
-        for (var l = 0u; l < LB; l++) { fb[l] = columnFour(part, columnStart, c0 + t / 4u + l * (NT / 4u), q0 + t % 4u); }
+        for (var l = 0u; l < LB; l++) {
+          let g = (t + l * NT) % BY / 4u;
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            fb[4u * l + i] = columnFour(part, columnStart, c0 + g / J4 + TX * (4u * (g % J4) + i), q0 + t % 4u);
+          }
+        }
 // @end
 // @block fetchValues
       // @unroll
@@ -87,7 +104,7 @@ fn sees(row: u32, column: u32) -> bool {
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers s acc x fa fb fz high total shift less
+  // @registers s acc x y fa fb fz high total shift less
   let tx = t / 32u % (TX / WX) * WX + t % WX;
   let ty = t / (32u * (TX / WX)) * WY + t % 32u / WX;
   // Long blocks first: under a mask the last queries see the most keys, the first keys are seen by the most queries.
@@ -146,31 +163,53 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       // @unroll
       for (var l = 0u; l < RI * RJ; l++) { s[part * RI * RJ + l] = 0.0; }
       let quads = (select(p.width0, p.width1, part == 1u) + 3u) / 4u;
-      var fa: array<vec4f, LA>;
-      var fb: array<vec4f, LB>;
+      var fa: array<vec4f, 4u * LA>;
+      var fb: array<vec4f, 4u * LB>;
       var q0 = 0u;
       // @place fetch
       while (q0 < quads) {
         workgroupBarrier();
+        // Past the width both are zero.
+        let some = q0 + t % 4u < quads;
         // @unroll
-        for (var l = 0u; l < LA; l++) { a[(t / 4u + l * (NT / 4u)) * AS + t % 4u] = fa[l]; }
+        for (var l = 0u; l < LA; l++) {
+          let e = t + l * NT;
+          if (BX % NT == 0u || e < BX) {
+            // @unroll
+            for (var i = 0u; i < 4u; i++) {
+              let turned = vec4f(fa[4u * l][i], fa[4u * l + 1u][i], fa[4u * l + 2u][i], fa[4u * l + 3u][i]);
+              a[4u * (t % 4u) + i][e / 4u] = select(vec4f(), turned, some);
+            }
+          }
+        }
         // @unroll
-        for (var l = 0u; l < LB; l++) { b[(t / 4u + l * (NT / 4u)) * AS + t % 4u] = fb[l]; }
+        for (var l = 0u; l < LB; l++) {
+          let e = t + l * NT;
+          if (BY % NT == 0u || e < BY) {
+            // @unroll
+            for (var i = 0u; i < 4u; i++) {
+              let turned = vec4f(fb[4u * l][i], fb[4u * l + 1u][i], fb[4u * l + 2u][i], fb[4u * l + 3u][i]);
+              b[4u * (t % 4u) + i][e / 4u] = select(vec4f(), turned, some);
+            }
+          }
+        }
         workgroupBarrier();
         // The next panel is under way while this one is used.
         q0 += 4u;
         // @place fetch
-        for (var k = 0u; k < 4u; k++) {
-          var x: array<vec4f, RI>;
+        // @unroll
+        for (var k = 0u; k < 16u; k++) {
+          var x: array<vec4f, R4>;
+          var y: array<vec4f, J4>;
           // @unroll
-          for (var r = 0u; r < RI; r++) { x[r] = a[(ty + TY * r) * AS + k]; }
+          for (var r = 0u; r < R4; r++) { x[r] = a[k][ty * R4 + r]; }
           // @unroll
-          for (var j = 0u; j < RJ; j++) {
-            let y = b[(tx + TX * j) * AS + k];
+          for (var j = 0u; j < J4; j++) { y[j] = b[k][tx * J4 + j]; }
+          // @unroll
+          for (var r = 0u; r < RI; r++) {
             // @unroll
-            for (var r = 0u; r < RI; r++) {
-              s[part * RI * RJ + r * RJ + j] =
-                fma(x[r].x, y.x, fma(x[r].y, y.y, fma(x[r].z, y.z, fma(x[r].w, y.w, s[part * RI * RJ + r * RJ + j]))));
+            for (var j = 0u; j < RJ; j++) {
+              s[part * RI * RJ + r * RJ + j] = fma(x[r / 4u][r % 4u], y[j / 4u][j % 4u], s[part * RI * RJ + r * RJ + j]);
             }
           }
         }
@@ -204,14 +243,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         for (var j = 0u; j < RJ; j++) {
           most = max(most, vec4f(s[4u * q * RJ + j], s[(4u * q + 1u) * RJ + j], s[(4u * q + 2u) * RJ + j], s[(4u * q + 3u) * RJ + j]));
         }
-        a[(q * TY + ty) * TX + tx] = most;
+        a[tx][q * TY + ty] = most;
       }
       workgroupBarrier();
       // @unroll
       for (var q = 0u; q < R4; q++) {
-        var most = a[(q * TY + ty) * TX];
+        var most = a[0][q * TY + ty];
         // @unroll
-        for (var i = 0u; i < TX - 1u; i++) { most = max(most, a[(q * TY + ty) * TX + i + 1u]); }
+        for (var i = 0u; i < TX - 1u; i++) { most = max(most, a[i + 1u][q * TY + ty]); }
         // @unroll
         for (var i = 0u; i < 4u; i++) {
           let kept = exp2(high[4u * q + i] - most[i]);
@@ -259,32 +298,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       for (var j = 0u; j < JP; j++) {
         // @unroll
         for (var q = 0u; q < R4; q++) {
-          a[(tx + TX * j) * PS + q * TY + ty] = vec4f(
+          a[tx + TX * j][ty * R4 + q] = vec4f(
             s[4u * q * RJ + panel * JP + j], s[(4u * q + 1u) * RJ + panel * JP + j],
             s[(4u * q + 2u) * RJ + panel * JP + j], s[(4u * q + 3u) * RJ + panel * JP + j]);
         }
       }
       // @unroll
-      for (var l = 0u; l < LZ; l++) { b[t + l * NT] = fz[l]; }
+      for (var l = 0u; l < LZ; l++) { b[(t + l * NT) / OW][(t + l * NT) % OW] = fz[l]; }
       workgroupBarrier();
       if (panel + 1u < BN / 16u) {
         z0 += 16u;
         // @place fetchValues
       }
-      for (var k = 0u; k < 4u; k++) {
+      // @unroll
+      for (var k = 0u; k < 16u; k++) {
+        var x: array<vec4f, R4>;
         // @unroll
-        for (var i = 0u; i < 4u; i++) {
-          var x: array<vec4f, R4>;
+        for (var q = 0u; q < R4; q++) { x[q] = a[k][ty * R4 + q]; }
+        // @unroll
+        for (var c = 0u; c < CV; c++) {
+          let four = b[k][tx + TX * c];
           // @unroll
-          for (var q = 0u; q < R4; q++) { x[q] = a[(4u * k + i) * PS + q * TY + ty]; }
-          // @unroll
-          for (var c = 0u; c < CV; c++) {
-            let y = b[(4u * k + i) * OW + tx + TX * c];
+          for (var q = 0u; q < R4; q++) {
             // @unroll
-            for (var q = 0u; q < R4; q++) {
-              // @unroll
-              for (var e = 0u; e < 4u; e++) { acc[(4u * q + e) * CV + c] = fma(vec4f(x[q][e]), y, acc[(4u * q + e) * CV + c]); }
-            }
+            for (var e = 0u; e < 4u; e++) { acc[(4u * q + e) * CV + c] = fma(vec4f(x[q][e]), four, acc[(4u * q + e) * CV + c]); }
           }
         }
       }
@@ -295,14 +332,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     workgroupBarrier();
     // @unroll
     for (var q = 0u; q < R4; q++) {
-      a[(q * TY + ty) * TX + tx] = vec4f(total[4u * q], total[4u * q + 1u], total[4u * q + 2u], total[4u * q + 3u]);
+      a[tx][q * TY + ty] = vec4f(total[4u * q], total[4u * q + 1u], total[4u * q + 2u], total[4u * q + 3u]);
     }
     workgroupBarrier();
     // @unroll
     for (var q = 0u; q < R4; q++) {
-      var four = a[(q * TY + ty) * TX];
+      var four = a[0][q * TY + ty];
       // @unroll
-      for (var i = 0u; i < TX - 1u; i++) { four += a[(q * TY + ty) * TX + i + 1u]; }
+      for (var i = 0u; i < TX - 1u; i++) { four += a[i + 1u][q * TY + ty]; }
       // @unroll
       for (var i = 0u; i < 4u; i++) { total[4u * q + i] = four[i]; }
     }

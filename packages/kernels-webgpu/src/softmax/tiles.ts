@@ -26,5 +26,5 @@ export const extentOf = ({ TY, TX, RI, CV }: SoftmaxTile) => ({ rows: TY * RI, c
 
 /** Workgroup memory that a tile takes, in bytes. */
 export function tileBytes({ TY, TX, RI, RJ, CV }: SoftmaxTile): number {
-  return 16 * (5 * TY * RI + Math.max(5 * TX * RJ, 16 * TX * CV));
+  return 16 * 16 * ((TY * RI) / 4 + 1 + Math.max((TX * RJ) / 4 + 1, TX * CV));
 }
