@@ -40,8 +40,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let segment = at / p.segment;
   let before = (at % p.segment) / 64u;   // chunks of this segment before this one
   let base = (pair * (p.segments + 1u) + select(p.segments, segment, CAUSAL == 1u)) * p.slot;
+  // The slot before the locals is zero.
   let inside = CAUSAL == 1u && before > 0u;
-  let local = select(base, p.locals + ((pair * p.segments + segment) * (p.segment / 64u - 1u) + before - 1u) * p.slot, inside);
+  let local = p.locals + select(0u, (pair * p.segments + segment) * (p.segment / 64u - 1u) + before, inside) * p.slot - p.slot;
   let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
   let xRow = rowOf(0u, pair, at);
   let yRow = rowOf(1u, pair, at);
@@ -70,9 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let begin = select((K * fetched + i) * p.strideS + column0, (column0 + i) * p.strideS + K * fetched, XCH == 1u) / 4u + 2u * eight;
       fs[2u * l] = slots[base / 4u + begin];
       fs[2u * l + 1u] = slots[base / 4u + begin + 1u];
-      fl[2u * l] = vec4f();
-      fl[2u * l + 1u] = vec4f();
-      if (inside) {
+      if (CAUSAL == 1u) {
         fl[2u * l] = slots[local / 4u + begin];
         fl[2u * l + 1u] = slots[local / 4u + begin + 1u];
       }
@@ -81,12 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let last = (p.features + 3u) / 4u * 4u - 4u;
       let m0 = (p.atZ + min(K * fetched + 8u * eight, last)) / 4u;
       let m1 = (p.atZ + min(K * fetched + 8u * eight + 4u, last)) / 4u;
-      z0 = slots[base / 4u + m0];
-      z1 = slots[base / 4u + m1];
-      if (inside) {
-        z0 += slots[local / 4u + m0];
-        z1 += slots[local / 4u + m1];
-      }
+      z0 = slots[base / 4u + m0] + slots[local / 4u + m0];
+      z1 = slots[base / 4u + m1] + slots[local / 4u + m1];
     }
   }
   // @end
@@ -366,14 +361,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // U, on its way while the sums go to where rows can be read.
   let column = column0 + 4u * (t % (K / 4u));
   let inU = (p.atU + min(column, (p.columns + 3u) / 4u * 4u - 4u)) / 4u;
-  var u = slots[base / 4u + inU];
-  if (inside) { u += slots[local / 4u + inU]; }
+  let u = slots[base / 4u + inU] + slots[local / 4u + inU];
   workgroupBarrier();
   // @unroll
   for (var j = 0u; j < BJ; j++) { storeSum(16u * FLOATS * strip + 4u * (BJ * way + j), o[j]); }
   if (EXTRA != 0u && t < 64u) {
-    var count = slots[(base + p.atC) / 4u].x;
-    if (inside) { count += slots[(local + p.atC) / 4u].x; }
+    let count = slots[(base + p.atC) / 4u].x + slots[(local + p.atC) / 4u].x;
     if (EXTRA == 3u) {
       sums.x += count * alpha[t];
     } else {

@@ -164,10 +164,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     for (var l = 0u; l < L; l++) {
       stage(OTHER + (own + DOWN * l) * HALVES + eight, power(ofZ) * fz[2u * l], power(ofZ) * fz[2u * l + 1u]);
     }
-    fetchAt = at + 64u;
-    if (fetchAt < last) {
-      // @place fetch
-    }
+    // Without a condition (attention/chunk.wgsl says why): the last step loads its own rows again.
+    let next = at + 64u;
+    fetchAt = select(at, next, next < last);
+    // @place fetch
     workgroupBarrier();
     var s: array<Sum, BJ>;
     if (strip < B) {
@@ -195,8 +195,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     for (var r = 0u; r < R; r++) {
       held[r] += power(-ofY - ofZ) * bitcast<vec4f>(tile[(t / (K / 4u) + DOWNS * r) * FLOATS + t % (K / 4u)]);
     }
-    if (EVERY == 1u && fetchAt < last) {
-      let to = p.locals + ((pair * p.segments + group.x) * (p.segment / 64u - 1u) + (fetchAt - first) / 64u - 1u) * p.slot;
+    if (EVERY == 1u && next < last) {
+      let to = p.locals + ((pair * p.segments + group.x) * (p.segment / 64u - 1u) + (next - first) / 64u - 1u) * p.slot;
       // @place write
     }
   }
