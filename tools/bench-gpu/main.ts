@@ -134,6 +134,7 @@ async function attention(on: WebgpuBackend, precision: string, into: Record<stri
       { batch: 4, heads: 16, width: 64, normalize: true },
       { batch: 4, heads: 16, width: 32 },
       { batch: 4, heads: 16, width: 128 },
+      { batch: 2, heads: 16, width: 128 },
       { batch: 32, heads: 16, width: 32 },
       { batch: 1, heads: 16, width: 64 },
       { batch: 1, heads: 16, width: 128 },

@@ -31,6 +31,7 @@ GROUPS = [
     (4, 16, 64, "float32", True),
     (4, 16, 32, "float32", True),
     (4, 16, 128, "float32", True),
+    (2, 16, 128, "float32", True),
     (32, 16, 32, "float32", True),
     (4, 16, 64, "float32", False),
     (4, 16, 64, "bfloat16", True),
