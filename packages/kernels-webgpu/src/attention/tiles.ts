@@ -38,7 +38,7 @@ export const stateBytes = ({ C, M4, J4 }: StateTile): number => 16 * C * (M4 + J
 export function chooseChunkTile(columns: number, { bytes, software }: Room): ChunkTile {
   // One small tile for all sizes: what a software adapter spends is compiling.
   if (software) return { C: 16, TY: 4, TX: 4, TV4: 4, KP: 16, KZ: 16 };
-  if (columns <= 32) return { C: 64, TY: 16, TX: 8, TV4: 8, KP: 16, KZ: 8 };
+  if (columns <= 32) return { C: 64, TY: 16, TX: 8, TV4: 8, KP: 16, KZ: 16 };
   const half: ChunkTile = { C: 64, TY: 8, TX: 16, TV4: 16, KP: 16, KZ: 16 };
   const whole: ChunkTile = { C: 64, TY: 16, TX: 16, TV4: 32, KP: 16, KZ: 16 };
   return columns > 64 && chunkBytes(whole) <= bytes ? whole : half;

@@ -80,7 +80,7 @@ fn bLoad(base: u32, rows: u32, width: u32, row: u32, q: u32) -> vec4f {
 
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-  // @registers acc v w fa fb share highest
+  // @registers acc va vb fa fb share highest
   let tx = t / 32u % (TX / WX) * WX + t % WX;
   let ty = t / (32u * (TX / WX)) * WY + t % 32u / WX;
   let split = group.z / p.batch;
@@ -145,16 +145,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     // @place fetch
     // @unroll
     for (var k = 0u; k < BK; k++) {
-      var v: array<vec4f, R4>;
-      var w: array<vec4f, RJ>;
+      var va: array<vec4f, R4>;
+      var vb: array<vec4f, RJ>;
       // @unroll
-      for (var r = 0u; r < R4; r++) { v[r] = aTile[k][ty + TY * r]; }
+      for (var r = 0u; r < R4; r++) { va[r] = aTile[k][ty + TY * r]; }
       // @unroll
-      for (var j = 0u; j < RJ; j++) { w[j] = bTile[k][tx + TX * j]; }
+      for (var j = 0u; j < RJ; j++) { vb[j] = bTile[k][tx + TX * j]; }
       // @unroll
       for (var r = 0u; r < RI; r++) {
         // @unroll
-        for (var j = 0u; j < RJ; j++) { acc[r * RJ + j] = fma(vec4f(v[r / 4u][r % 4u]), w[j], acc[r * RJ + j]); }
+        for (var j = 0u; j < RJ; j++) { acc[r * RJ + j] = fma(vec4f(va[r / 4u][r % 4u]), vb[j], acc[r * RJ + j]); }
       }
     }
   }
