@@ -159,6 +159,28 @@ test('a batch over what a tensor may hold is cut, by rows and then by heads, and
   expect(inner.memory().buffers).toBe(0);
 });
 
+test('what a backend compiles before its first pass is no part of a time', async () => {
+  const inner = float64Backend();
+  const compiling = 300;
+  let compiled = false;
+  const slow: Backend = {
+    ...limited(inner, Number.POSITIVE_INFINITY),
+    download: async (handle, spec) => {
+      if (!compiled) await new Promise((resolve) => setTimeout(resolve, compiling));
+      compiled = true;
+      return inner.download(handle, spec);
+    },
+  };
+  const point = await measurePoint(slow, {
+    method: methods.find(({ name }) => name === 'linattn')!,
+    shape: { batch: 1, heads: 1, tokens: 16, headDim: 4 },
+    ...{ seed: 1, clock: 'wall', memoryBudget: 2 ** 30, timeLimit: compiling / 1000 / 2 },
+  });
+  // The first run would else be over the limit, and the only one.
+  expect((point.forward as Measured).runs).toBe(7);
+  expect((point.both as Measured).runs).toBe(7);
+});
+
 test('slopes of powers are their exponents, from the larger sizes', () => {
   const points = [1, 2, 4, 8, 16, 32].map((x) => ({ x, y: 3 * x ** 1.5 }));
   expect(fitSlope(points)).toMatchObject({ from: 8, to: 32, points: 3 });

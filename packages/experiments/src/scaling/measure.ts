@@ -58,11 +58,37 @@ export interface MeasureOptions {
 export async function measurePoint(backend: Backend, options: MeasureOptions): Promise<Point> {
   const metered = meter(backend, options.memoryBudget);
   const outcomes: Partial<Record<Pass, Outcome>> = {};
+  let warm = false;
   for (const [i, pass] of (['forward', 'both'] as const).entries()) {
     options.report?.(i / 2, pass === 'both' ? 'forward and backward' : pass);
-    outcomes[pass] = foreseen(pass, options) ?? (await measurePass(metered, pass, options));
+    outcomes[pass] = foreseen(pass, options);
+    if (outcomes[pass]) continue;
+    if (!warm) await warmUp(metered, options);
+    warm = true;
+    outcomes[pass] = await measurePass(metered, pass, options);
   }
   return outcomes as Point;
+}
+
+/** Tokens of the pass that warms up. */
+const fewTokens = 256;
+
+/**
+ * Runs both passes on one row of few tokens: backends that compile their kernels take seconds for that, which are no part of a size's time
+ * and say nothing about a larger size's.
+ */
+async function warmUp({ backend }: Meter, { method, shape, seed, clock }: MeasureOptions): Promise<void> {
+  const small = { ...shape, batch: 1, tokens: Math.min(shape.tokens, fewTokens) };
+  const inputs: Tensor[] = [];
+  try {
+    inputs.push(...drawInputs(backend, small, [seed, 0]));
+    await timed(() => runBoth(method, [inputs]), clock);
+  } catch (error) {
+    // What cannot be done is told of the size itself.
+    if (!(error instanceof LinattnError)) throw error;
+  } finally {
+    for (const input of inputs) input.dispose();
+  }
 }
 
 /** What the smaller size lets expect, where it need not be tried. */
