@@ -11,13 +11,14 @@ import { openDawn } from './device.ts';
 import { benchMatmul } from './matmul.ts';
 import { measureMatrixUnits } from './matrix-units.ts';
 import { measureOccupancy } from './occupancy.ts';
+import { measureProducts } from './products.ts';
 import { attentionTable, withRates } from './table.ts';
 import { tryVariants } from './variants.ts';
 
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
-  --do LIST     of: ceilings, conformance, occupancy, matrix-units, variants, sweep, matmul (default: ceilings,sweep,matmul)
+  --do LIST     of: ceilings, conformance, occupancy, products, matrix-units, variants, sweep, matmul (default: ceilings,sweep,matmul)
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
   --variants FILE what to try with --do variants: see variants.ts
   --matrix LIST attention's products, each in turn, of: none, split, half (default: none)
@@ -81,6 +82,10 @@ console.log(`copy ${ceilings.copyGBs.toFixed(0)} GB/s, FMA ${ceilings.fmaTFLOPs.
 
 await run('occupancy', '', async () => {
   results.occupancy = await measureOccupancy(device);
+});
+
+await run('products', '', async () => {
+  results.products = await measureProducts(device);
 });
 
 await run('matrix-units', '', async () => {
