@@ -97,7 +97,7 @@ export const linearAttentionBackward =
     const sums = new CoefficientSums(gpu);
     // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
     const finished = order === 1 && radius === 0;
-    const forward = slabs(gpu, sizes, phases(attributes, ...call.tokens), 2 * tuning.slabBytes);
+    const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
 
     for (const { feature, firstRow } of call.parts) {
       const scales = planes.part(feature);
@@ -116,18 +116,20 @@ export const linearAttentionBackward =
         omega: weights,
         o: finished ? times('b', 0) : plane(scales.hatQ),
       };
-      const count = forward.reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
+      const count = groups.flat().reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
       const partial = first ? gpu.take('linearAttention sums', 2 * count) : undefined;
       let at = 0;
-      chain(gpu, forward, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
-        const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
-        const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
-        const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
-        const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? { extra: 'none' as const }) };
-        chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
-        at += chunkGroups(gpu, sizes, range, width);
-        gpu.give(segments.slots);
-      });
+      const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
+      for (const ranges of groups) {
+        chain(gpu, ranges, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
+          const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
+          const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
+          const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? { extra: 'none' as const }) };
+          chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
+          at += chunkGroups(gpu, sizes, range, width);
+          gpu.give(segments.slots);
+        });
+      }
       if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
 
       // Keys and values, back to front.
@@ -152,14 +154,16 @@ export const linearAttentionBackward =
         o: first ? weights : mix(mixed[1], scales.hatK),
       };
       const ends = { initial: dState && bufferOf(dState), final: dS0 };
-      chain(gpu, reversed(forward), call, firstRow, ends, (range, rows) => {
-        const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows);
-        const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
-        chunks(gpu, factors.buffer, sizes, range, forValues, segments, false, intoV);
-        const intoK = { out: first ? dk : dk2!, accumulate, extra: 'none' } as const;
-        chunks(gpu, factors.buffer, sizes, range, forKeys, segments, true, intoK);
-        gpu.give(segments.slots);
-      });
+      const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
+      const intoK = { out: first ? dk : dk2!, accumulate, extra: 'none' } as const;
+      for (const ranges of groups) {
+        chain(gpu, reversed(ranges), call, firstRow, ends, (range, rows) => {
+          const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows);
+          chunks(gpu, factors.buffer, sizes, range, forValues, segments, false, intoV);
+          chunks(gpu, factors.buffer, sizes, range, forKeys, segments, true, intoK);
+          gpu.give(segments.slots);
+        });
+      }
     }
 
     if (!finished) {

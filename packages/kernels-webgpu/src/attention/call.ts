@@ -4,14 +4,15 @@ import type { Buffer } from '../runtime/pool.ts';
 import type { Factors } from './factors.ts';
 import type { Range, Sizes, StateRows } from './run.ts';
 
-/** A run of tokens whose queries see the state of all its keys, or each key up to their own. */
-export function phases({ mask, prefix }: LinearAttentionAttributes, queries: number, keys: number): Range[] {
+/** Runs of tokens whose queries see the state of all its keys, or each key up to their own. */
+export function phases({ mask, prefix }: LinearAttentionAttributes, { pairs, tokens: [queries, keys] }: Call): Range[] {
   const run = (start: number, x: number, y: number, causal: boolean): Range => ({
     tokens: [queries, keys],
     start: [start, start],
     length: [x, y],
     causal,
     reverse: false,
+    pairs: [0, pairs],
   });
   if (mask === 'bidirectional') return [run(0, queries, keys, false)];
   return [
@@ -22,13 +23,12 @@ export function phases({ mask, prefix }: LinearAttentionAttributes, queries: num
 
 /** The same runs seen from the keys: back to front, x and y exchanged. */
 export const reversed = (ranges: readonly Range[]): Range[] =>
-  [...ranges].reverse().map(({ tokens, start, length, causal, room }) => ({
+  [...ranges].reverse().map(({ tokens, start, length, ...range }) => ({
+    ...range,
     tokens: [tokens[1], tokens[0]],
     start: [start[1], start[0]],
     length: [length[1], length[0]],
-    causal,
     reverse: true,
-    room,
   }));
 
 /** What the shapes of an attention say. */
@@ -67,7 +67,7 @@ export function describe(q: Tensor, k: Tensor, v: Tensor, order: 1 | 2): Call {
 export function chain(
   gpu: Gpu,
   ranges: readonly Range[],
-  { pairs, sizes, stateRows }: Call,
+  { sizes, stateRows }: Call,
   firstRow: number,
   ends: Pick<StateRows, 'initial' | 'final'>,
   phase: (range: Range, state: StateRows) => void,
@@ -75,7 +75,9 @@ export function chain(
   let carried: Buffer | undefined;
   ranges.forEach((range, i) => {
     const last = i === ranges.length - 1;
-    const next = last ? ends.final : gpu.take('linearAttention state', pairs * stateRows * (sizes.valueWidth + 1));
+    const next = last
+      ? ends.final
+      : gpu.take('linearAttention state', range.pairs[1] * stateRows * (sizes.valueWidth + 1));
     phase(range, { stateRows, firstRow, initial: ends.initial, carried, final: next, last });
     gpu.give(carried);
     carried = next;

@@ -22,7 +22,7 @@ export const linearAttention =
     const g = gpu.take('g', queries);
     const size = pairs * call.stateRows * (sizes.valueWidth + 1);
     const final = attributes.returnState ? gpu.take('state', size) : undefined;
-    const ranges = slabs(gpu, sizes, phases(attributes, ...call.tokens), tuning.slabBytes);
+    const groups = slabs(gpu, sizes, phases(attributes, call), tuning.slabBytes);
     for (const { feature, firstRow } of call.parts) {
       const scales = planes.part(feature);
       const first = feature < 0;
@@ -35,12 +35,14 @@ export const linearAttention =
         omega: weights,
       };
       const ends = { initial: state && bufferOf(state), final };
-      chain(gpu, ranges, call, firstRow, ends, (range, rows) => {
-        const segments = statesOf(gpu, factors.buffer, sizes, range, operands, rows);
-        const extra = attributes.order === 1 ? 'divide' : 'keep';
-        chunks(gpu, factors.buffer, sizes, range, operands, segments, false, { out, g, extra, accumulate: !first });
-        gpu.give(segments.slots);
-      });
+      const extra = attributes.order === 1 ? 'divide' : 'keep';
+      for (const ranges of groups) {
+        chain(gpu, ranges, call, firstRow, ends, (range, rows) => {
+          const segments = statesOf(gpu, factors.buffer, sizes, range, operands, rows);
+          chunks(gpu, factors.buffer, sizes, range, operands, segments, false, { out, g, extra, accumulate: !first });
+          gpu.give(segments.slots);
+        });
+      }
     }
     if (attributes.order === 2) {
       const count = queries * sizes.valueWidth;

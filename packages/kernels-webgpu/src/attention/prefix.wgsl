@@ -3,7 +3,7 @@
 // c; states hold rows [u, c], then [S, Z], of a second-order part m from firstRow on, where u and c are zero. There rows
 // (m, m') and (m', m) always act together: what goes into slots is their mean, so that gradients need but one of them.
 // The slot after all of these becomes zero.
-struct Params { slot: u32, segments: u32, strideS: u32, pairs: u32, width: u32, valueWidth: u32, stateRows: u32, firstRow: u32, hasInitial: u32, hasFinal: u32, hasU: u32, isCarried: u32, isLast: u32 }
+struct Params { slot: u32, segments: u32, strideS: u32, pairs: u32, width: u32, valueWidth: u32, stateRows: u32, firstRow: u32, hasInitial: u32, hasFinal: u32, hasU: u32, isCarried: u32, isLast: u32, firstPair: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> slots: array<f32>;
 @group(0) @binding(2) var<storage, read> initial: array<f32>;
@@ -12,11 +12,11 @@ struct Params { slot: u32, segments: u32, strideS: u32, pairs: u32, width: u32, 
 
 const AHEAD = 8u;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
   // @registers own
-  let e = id.x;
-  let pair = id.y;
+  let e = (group.y * groups.x + group.x) * 256u + t;
+  let pair = group.z;
   if (e >= p.slot) { return; }
   // Row m of S (or Z, in its last column), or of u and c.
   let deep = (p.width + 3u) / 4u * 4u;
@@ -30,16 +30,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let hasColumn = select(ofZ || e == p.slot - 4u, column < p.valueWidth, ofS || ofU);
   let inState = hasRow && hasColumn;
   let columns = p.valueWidth + 1u;
+  // Among this run's heads; of all heads, others come before.
   let source = (pair * p.stateRows + select(0u, p.firstRow + m, ofS || ofZ)) * columns + column;
+  let others = p.firstPair * p.stateRows * columns;
   var sum = 0.0;
   var skew = 0.0;
   if (p.hasInitial == 1u && inState) {
-    let given = initial[source];
+    let given = initial[others + source];
     var other = given;
     if (p.hasU == 0u) {
       let feature = (p.firstRow - 1u - p.width) / p.width;
       let mirrored = 1u + p.width + m * p.width + feature;
-      other = initial[(pair * p.stateRows + mirrored) * columns + column];
+      other = initial[others + (pair * p.stateRows + mirrored) * columns + column];
     }
     sum = 0.5 * (given + other);
     skew = 0.5 * (given - other);
@@ -62,5 +64,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   slots[base + p.segments * p.slot] = sum;
   if (pair == 0u) { slots[p.pairs * (p.segments + 1u) * p.slot + e] = 0.0; }
-  if (p.hasFinal == 1u && inState) { total[source] = sum + select(0.0, skew, p.isLast == 1u); }
+  if (p.hasFinal == 1u && inState) { total[source + select(0u, others, p.isLast == 1u)] = sum + select(0.0, skew, p.isLast == 1u); }
 }

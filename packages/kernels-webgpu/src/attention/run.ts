@@ -1,6 +1,7 @@
-import type { Gpu } from '../runtime/gpu.ts';
+import { type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import type { Program } from '../runtime/program.ts';
+import type { Grid } from '../runtime/recorder.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
 import type { Constants } from '../runtime/specialize.ts';
 import chunkSource from './chunk.wgsl?raw';
@@ -36,6 +37,8 @@ export interface Range {
   readonly length: readonly [x: number, y: number];
   readonly causal: boolean;
   readonly reverse: boolean;
+  /** The heads that take part, of all batch x heads: the first, and how many. */
+  readonly pairs: readonly [first: number, count: number];
   /** Tokens of the longest slab of the same run: all take buffers of its size, so that the pool has one. */
   readonly room?: number;
 }
@@ -83,15 +86,21 @@ const chunkOf = (gpu: Gpu, sizes: Sizes): number => (gpu.matrix ? matrixChunk : 
 /** Chunks along x of the grid at most. */
 const mostChunks = 32_768;
 
-/** Cuts causal runs into slabs, one after the other, so that the states of a slab's chunks take about `bytes` (Tuning) at most. */
-export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[], bytes: number): Range[] {
+/**
+ * Cuts runs so that the states that exist at a time take about `bytes` (Tuning) at most: into groups of heads where the states of all would
+ * be too many, and causal runs into slabs of tokens, one after the other. A list of runs for each group.
+ */
+export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[], bytes: number): Range[][] {
   const C = chunkOf(gpu, sizes);
   const { atU: state } = layout(sizes);
-  // What segments begin with, U, Z and rounding come on top.
+  // U, Z and rounding come on top.
   const room = Math.min(bytes * Math.max(1, state / 64 ** 2), gpu.device.limits.maxStorageBufferBindingSize / 2);
-  const chunks = Math.floor(room / (4 * state * sizes.batch * sizes.heads));
-  const most = Math.max(1, Math.min(mostChunks, chunks)) * C;
-  return ranges.flatMap((range) => {
+  const states = Math.floor(room / (4 * state));
+  const pairs = sizes.batch * sizes.heads;
+  // A head has a chunk's state at least, and what its only segment begins with and adds.
+  const group = Math.max(1, Math.min(pairs, Math.floor(states / 3)));
+  const most = Math.max(1, Math.min(mostChunks, Math.floor(states / group))) * C;
+  const cuts = ranges.flatMap((range) => {
     const { causal, start, length } = range;
     const parts = causal ? Math.ceil(length[0] / most) : 1;
     const size = Math.ceil(length[0] / parts / C) * C;
@@ -103,6 +112,9 @@ export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[], bytes: n
         return { ...range, start: [start[0] + at, start[1] + at], length: [left, left], room: size } as const;
       });
   });
+  return Array.from({ length: Math.ceil(pairs / group) }, (_, i) =>
+    cuts.map((range) => ({ ...range, pairs: [group * i, Math.min(group, pairs - group * i)] as const })),
+  );
 }
 
 /** A run's segments, with the buffer of their states (run.wgsl). */
@@ -161,7 +173,7 @@ function words(
     ...[at.features, at.columns, causal, extra],
     ...factors.flat(),
     ...[accumulate, planesMask(factors), full, exchanged],
-    sumsAt,
+    ...[sumsAt, range.pairs[0]],
   ];
 }
 
@@ -172,7 +184,10 @@ function cut(pairs: number, length: number, chunk: number): { segment: number; c
   return { segment, count: Math.ceil(length / segment) };
 }
 
-/** Where initial states come from and the final one goes: [pair, stateRows, D_v + 1], S from row `firstRow` on. */
+/**
+ * Where initial states come from and the final one goes: [pair, stateRows, D_v + 1], S from row `firstRow` on; of all heads, what passes
+ * between phases of the run's own.
+ */
 export interface StateRows {
   readonly initial?: Buffer;
   /** What the phase before left, in the same rows: the run goes on from it instead. */
@@ -184,6 +199,11 @@ export interface StateRows {
   readonly firstRow: number;
 }
 
+function prefixGrid(slot: number, pairs: number): Grid {
+  const [x, y] = gridOf(slot, 256);
+  return [x, y, pairs];
+}
+
 /** The states that every segment of a run begins with, and of a causal run what every chunk adds. The caller gives `slots` back. */
 export function statesOf(
   gpu: Gpu,
@@ -193,9 +213,11 @@ export function statesOf(
   operands: Operands,
   state: StateRows,
 ): Segments {
-  const pairs = sizes.batch * sizes.heads;
   const at = layout(sizes);
-  const { causal } = range;
+  const {
+    causal,
+    pairs: [firstPair, pairs],
+  } = range;
   const C = chunkOf(gpu, sizes);
   const cuts = cut(pairs, range.length[1], C);
   // What segments begin with, the totals, and a slot of zeros.
@@ -222,8 +244,9 @@ export function statesOf(
       ...[sizes.width, sizes.valueWidth, state.stateRows, state.firstRow],
       ...[state.initial !== undefined, state.final !== undefined, state.firstRow === 1].map(Number),
       ...[state.carried !== undefined, state.last].map(Number),
+      firstPair,
     ],
-    [Math.ceil(at.slot / 64), pairs],
+    prefixGrid(at.slot, pairs),
   );
   return segments;
 }
@@ -334,9 +357,8 @@ const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
 
 /** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
 export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: number): number {
-  const { batch, heads } = sizes;
   const tiles = Math.ceil(columns / columnsOf(gpu, sizes, columns));
-  return Math.ceil(range.length[0] / chunkOf(gpu, sizes)) * batch * heads * tiles;
+  return Math.ceil(range.length[0] / chunkOf(gpu, sizes)) * range.pairs[1] * tiles;
 }
 
 /** T for a run, from its segments' states (`exchanged`: with y and z exchanged). */
@@ -350,7 +372,7 @@ export function chunks(
   exchanged: boolean,
   target: Target,
 ): void {
-  const pairs = sizes.batch * sizes.heads;
+  const [, pairs] = range.pairs;
   const at = layout(sizes, exchanged);
   const tile = chunkTile(gpu, at.columns);
   const C = chunkOf(gpu, sizes);

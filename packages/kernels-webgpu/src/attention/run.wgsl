@@ -12,6 +12,7 @@ struct Params {
   fx: vec2u, fAlpha: vec2u, fy: vec2u, fBeta: vec2u, fz: vec2u, fOmega: vec2u, fo: vec2u,
   accumulate: u32, planes: u32, full: u32, exchanged: u32,
   sumsAt: u32,
+  firstPair: u32,          // of batch x heads; kernels count pairs from there
 }
 @group(0) @binding(0) var<uniform> p: Params;
 // 1, a, b, c, 0, then planes of one number a row.
@@ -24,7 +25,8 @@ fn factor(which: vec2u, row: u32) -> f32 {
 }
 fn rowOf(side: u32, pair: u32, at: u32) -> u32 {
   let token = p.start[side] + select(at, p.length - 1u - at, p.reverse == 1u);
-  return ((pair / p.heads) * p.tokens[side] + token) * p.heads + pair % p.heads;
+  let own = p.firstPair + pair;
+  return ((own / p.heads) * p.tokens[side] + token) * p.heads + own % p.heads;
 }
 // Place (row, column) of invocation t among `down` x `columns`: neighbours lie in blocks of 4 x 8, two rows interleaved in each half, so
 // that a half subgroup reads at most 128 bytes of a tile at a time.
