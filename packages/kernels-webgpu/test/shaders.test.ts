@@ -72,6 +72,8 @@ describe('tiles', () => {
       const { C, TY, TX, TV4, KP, KZ } = tile;
       expect(chunkBytes(tile)).toBeLessThanOrEqual(room.bytes);
       expect(TY * TX).toBeLessThanOrEqual(256);
+      // An invocation loads the factors of one row.
+      expect(TY * TX).toBeGreaterThanOrEqual(C);
       // Neighbours load eight features of a row.
       expect(KP % 8).toBe(0);
       // Every invocation loads whole vec4s, of x and y, of S and of z.

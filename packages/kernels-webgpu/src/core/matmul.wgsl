@@ -34,7 +34,7 @@ const WY = 32u / WX;
 var<workgroup> aTile: array<array<vec4f, BM4 + 1u>, BK>;
 var<workgroup> bTile: array<array<vec4f, BN4 + 1u>, BK>;
 
-// Four numbers of row `row` from column 4 q on, of a stored matrix [rows, stride] at `base`; past its end, of the last row or column. There
+// Four numbers of row `row` from column 4 q on, of a stored matrix [rows, width] at `base`; past its end, of the last row or column. There
 // are no conditions: a load under one leaves a copy of what it loaded behind, and the copy waits for the load where it stands.
 fn aLoad(base: u32, rows: u32, width: u32, row: u32, q: u32) -> vec4f {
   let column = min(4u * q, (width - 1u) / 4u * 4u);
