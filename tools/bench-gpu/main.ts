@@ -9,6 +9,7 @@ import { benchAttention, type Result, type Setting } from './attention.ts';
 import { measureCeilings } from './ceilings.ts';
 import { openDawn } from './device.ts';
 import { benchMatmul } from './matmul.ts';
+import { measureMatrixProducts } from './matrix-products.ts';
 import { measureMatrixUnits } from './matrix-units.ts';
 import { measureOccupancy } from './occupancy.ts';
 import { measureProducts } from './products.ts';
@@ -18,10 +19,10 @@ import { tryVariants } from './variants.ts';
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
-  --do LIST     of: ceilings, conformance, occupancy, products, matrix-units, variants, sweep, matmul (default: ceilings,sweep,matmul)
+  --do LIST     of: ceilings, conformance, occupancy, products, matrix-units, matrix-products, variants, sweep, matmul (default: ceilings,sweep,matmul)
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
   --variants FILE what to try with --do variants: see variants.ts
-  --matrix LIST attention's products, each in turn, of: none, split, half (default: none)
+  --matrix LIST what runs on matrix units, each in turn, of: none, split, half (default: none)
   --wholeVectors attention in plain float32 as Metal needs it (default: as this system needs it)
   --widths LIST default 32,64,128
   --tokens LIST default 1024,4096,16384,65536
@@ -53,7 +54,8 @@ const precisions = values.matrix.split(',').map((name) => {
     throw new Error(`--matrix: ${name} is none of none, split, half`);
   return name;
 });
-const withMatrix = precisions.some((name) => name !== 'none') || wanted.has('matrix-units');
+const withMatrix =
+  precisions.some((name) => name !== 'none') || wanted.has('matrix-units') || wanted.has('matrix-products');
 const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean), withMatrix);
 device.onuncapturederror = ({ error }) => console.log(error.message);
 const backend = await webgpuBackend({ device, wholeVectors: values.wholeVectors });
@@ -92,28 +94,28 @@ await run('matrix-units', '', async () => {
   results.matrixUnits = await measureMatrixUnits(device);
 });
 
+await run('matrix-products', '', async () => {
+  results.matrixProducts = await measureMatrixProducts(device);
+});
+
 for (const precision of precisions) {
-  console.log(`== attention on matrix units: ${precision}`);
+  console.log(`== on matrix units: ${precision}`);
   if (precision === 'none') {
-    await attention(backend, precision, results);
+    await measure(backend, precision, results);
     continue;
   }
   const into: Record<string, unknown> = {};
   results[precision] = into;
   const on = await webgpuBackend({ device, matrixUnits: matrixUnits(precision) });
-  await attention(on, precision, into);
+  await measure(on, precision, into);
   await on.dispose();
 }
-
-await run('matmul', '', async () => {
-  results.matmul = await benchMatmul(backend);
-});
 
 await backend.dispose();
 process.exit(0);
 
-/** What is asked for of attention, on one backend. Results of matrix units go under their precision. */
-async function attention(on: WebgpuBackend, precision: string, into: Record<string, unknown>): Promise<void> {
+/** What is asked for, on one backend. Results of matrix units go under their precision. */
+async function measure(on: WebgpuBackend, precision: string, into: Record<string, unknown>): Promise<void> {
   const suffix = precision === 'none' ? '' : `-${precision}`;
   await run('conformance', precision, async () => {
     const lines: string[] = [];
@@ -126,6 +128,10 @@ async function attention(on: WebgpuBackend, precision: string, into: Record<stri
     into.conformance = { cases: reports.length, failed: failed.length };
     for (const report of failed.slice(0, 20)) console.log(failureOf(report)?.slice(0, 300));
     console.log(`conformance: ${reports.length} cases, ${failed.length} failed`);
+  });
+
+  await run('matmul', precision, async () => {
+    into.matmul = await benchMatmul(on);
   });
 
   await run('variants', precision, async () => {

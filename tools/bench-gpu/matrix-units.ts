@@ -114,12 +114,6 @@ ${body}
 
 const add = (c: number, a: string, b: string): string => `c${c} = subgroupMatrixMultiplyAccumulate(${a}, ${b}, c${c});`;
 const eight = [0, 1, 2, 3, 4, 5, 6, 7];
-const right = (layout: string, from: string, offset: string, stride: string): string =>
-  `subgroupMatrixLoad<R, ${layout}>(&${from}, ${offset}, ${stride})`;
-const stepped = (source: (i: number) => string, uses: readonly string[]): string =>
-  eight
-    .map((i) => `{ let r = ${source(i)}; ${uses.map((a, u) => add((i + 4 * u) % 8, a, 'r')).join(' ')} }`)
-    .join('\n');
 
 interface Rate {
   readonly name: string;
@@ -129,8 +123,26 @@ interface Rate {
   readonly columns: number;
 }
 
-const tileAt = (i: number): string => `(k & 3u) * 144u + ${(i % 4) * 2}u`;
-const columnAt = (i: number): string => `(k & 1u) * 288u + ${(i >> 2) * 144 + (i % 4) * 2}u`;
+/**
+ * Eight loads a round, each used in \`uses\` products. The tile is of \`type\`s, \`per\` of them eight halves, with rows of 9 eights (stored by
+ * columns: of 9 eights a column); where a load begins changes with every round, so that none is made once for all.
+ */
+const loads = (side: 'Left' | 'R', layout: string, type: string, per: number, uses: 1 | 2): string => {
+  const at = (i: number) => `${per}u * ((k * 7u + ${i * 5}u) % 64u * 9u + ${2 * (i % 4)}u)`;
+  const load = (i: number) => `subgroupMatrixLoad<${side}, ${layout}>(&part, ${at(i)}, ${9 * per}u)`;
+  const product = (i: number) =>
+    side === 'R'
+      ? `${add(i, 'a0', 'r')} ${uses === 2 ? add((i + 4) % 8, 'a1', 'r') : ''}`
+      : `${add(i, 'r', 'b')} ${uses === 2 ? add((i + 4) % 8, 'r', 'b1') : ''}`;
+  const text = loop(eight.map((i) => `{ let r = ${load(i)}; ${product(i)} }`).join('\n'), 288);
+  return text
+    .replace('@compute', `var<workgroup> part: array<${type}, ${80 * 9 * per}>;\n@compute`)
+    .replace(
+      '  workgroupBarrier();',
+      `  for (var i = t; i < ${80 * 9 * per}u; i += ${32 * subgroups}u) { part[i] = ${type}(${type.endsWith('h') || type.startsWith('vec4<') || type === 'f16' ? 'f16(i % 7u)' : '0x3c003800u + i % 3u'}); }\n  workgroupBarrier();`,
+    )
+    .replace('  var b = ', '  var b1 = subgroupMatrixLoad<R, row_major>(&tile, 2u, 9u);\n  var b = ');
+};
 
 const rates: readonly Rate[] = [
   {
@@ -151,46 +163,23 @@ const rates: readonly Rate[] = [
     products: 8,
     columns: 16,
   })),
-  {
-    name: 'right loaded by rows, used once',
-    code: loop(stepped((i) => right('row_major', 'tile', tileAt(i), '9u'), ['a0'])),
-    products: 8,
-    columns: 16,
-  },
-  {
-    name: 'right loaded by columns, used once',
-    code: loop(stepped((i) => right('col_major', 'tile', columnAt(i), '9u'), ['a0'])),
-    products: 8,
-    columns: 16,
-  },
-  {
-    name: 'right loaded by rows, used twice',
-    code: loop(stepped((i) => right('row_major', 'tile', tileAt(i), '9u'), ['a0', 'a1'])),
-    products: 16,
-    columns: 16,
-  },
-  {
-    name: 'right loaded by columns, used twice',
-    code: loop(stepped((i) => right('col_major', 'tile', columnAt(i), '9u'), ['a0', 'a1'])),
-    products: 16,
-    columns: 16,
-  },
-  {
-    name: 'right of 8 columns loaded by columns, used twice',
-    code: loop(
-      stepped((i) => right('col_major', 'tile', columnAt(i), '9u'), ['a0', 'a1']),
-      1152,
-      8,
+  ...(['R', 'Left'] as const).flatMap((side) =>
+    ['row_major', 'col_major'].flatMap((layout) =>
+      (
+        [
+          ['vec4u', 1],
+          ['u32', 4],
+          ['f16', 8],
+          ['vec4<f16>', 2],
+        ] as const
+      ).map(([type, per]) => ({
+        name: `${side === 'R' ? 'right' : 'left'} loaded by ${layout === 'row_major' ? 'rows' : 'columns'} from an array of ${type}, used twice`,
+        code: loads(side, layout, type, per, 2),
+        products: 16,
+        columns: 16,
+      })),
     ),
-    products: 16,
-    columns: 8,
-  },
-  {
-    name: 'right loaded from storage by rows, used twice',
-    code: loop(stepped((i) => right('row_major', 'x', tileAt(i), '8u'), ['a0', 'a1'])),
-    products: 16,
-    columns: 16,
-  },
+  ),
   {
     name: 'result stored to workgroup memory and loaded as left',
     code: loop(
