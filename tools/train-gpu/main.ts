@@ -3,6 +3,7 @@ import { arch, cpus, platform } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { webgpuBackend } from '@linattn/kernels-webgpu';
+import { matrixUnits } from '@linattn/kernels-webgpu/matrix';
 import { failureOf, runConformance } from '@linattn/math/conformance';
 import type { TokenArray } from '@linattn/nn';
 import { openDawn } from 'bench-gpu/device.ts';
@@ -21,6 +22,7 @@ const help = `train-gpu: a model of Pythia-14M's shape, trained on a GPU through
   --cases TEXT      conformance cases whose name holds one of these, comma between (default: all)
   --shape NAME      of the model: pythia-14m (default), tiny (for a software adapter; ids below 64)
   --attention LIST  default linear,softmax
+  --matrix NAME     what runs on matrix units: none (default), split or half precision
   --lengths LIST    tokens a row; default 4096,1024,16384
   --step TOKENS     tokens a step (default 32768)
   --steps N         of the first length (default 60); the others take 20
@@ -39,6 +41,7 @@ const { values } = parseArgs({
     cases: { type: 'string', default: '' },
     shape: { type: 'string', default: 'pythia-14m' },
     attention: { type: 'string', default: 'linear,softmax' },
+    matrix: { type: 'string', default: 'none' },
     lengths: { type: 'string', default: '4096,1024,16384' },
     step: { type: 'string', default: '32768' },
     steps: { type: 'string', default: '60' },
@@ -64,11 +67,16 @@ function readTokens(path: string): TokenArray {
   return path.endsWith('.u32') ? new Uint32Array(bytes) : new Uint16Array(bytes);
 }
 
-const device = await openDawn(resolve(values.dawn), values.dawnFlags.split(' ').filter(Boolean));
+const { matrix } = values;
+if (matrix !== 'none' && matrix !== 'split' && matrix !== 'half')
+  throw new RangeError(`--matrix ${matrix}: one of none, split, half`);
+const flags = values.dawnFlags.split(' ').filter(Boolean);
+const device = await openDawn(resolve(values.dawn), flags, matrix !== 'none');
 device.onuncapturederror = ({ error }) => console.log(error.message);
-const backend = await webgpuBackend({ device });
+const backend = await webgpuBackend({ device, matrixUnits: matrix === 'none' ? undefined : matrixUnits(matrix) });
 const results: Record<string, unknown> = {
   device: backend.description,
+  matrixUnits: matrix,
   host: `${platform()} ${arch()}, ${cpus()[0]?.model}, Node ${process.version}`,
   date: new Date().toISOString(),
 };

@@ -29,7 +29,7 @@ export interface Measured extends Setting {
 
 /** Kernels that are not attention's own. */
 const others =
-  /^(matmul|elementwise|binary|reduce|rows|columns|strided|window|indexing|scatter|crossEntropy|linearCrossEntropy|adamW|rotary|random|squaredNorm)/;
+  /^(matmul|largest|logitGradients|elementwise|binary|reduce|rows|columns|strided|window|indexing|scatter|crossEntropy|linearCrossEntropy|adamW|rotary|random|squaredNorm)/;
 
 /** Steps before anything counts: pipelines compile, buffers are made, clocks rise. */
 const warmUp = 6;

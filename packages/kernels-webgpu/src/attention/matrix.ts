@@ -14,6 +14,9 @@ export interface MatrixUnits {
     readonly helpers: string;
     readonly states: string;
     readonly chunk: string;
+    /** Products of matrices, and the largest numbers that they are scaled by. */
+    readonly product: string;
+    readonly largest: string;
   };
 }
 

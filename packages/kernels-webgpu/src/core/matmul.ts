@@ -1,8 +1,9 @@
 import type { Tensor } from '@linattn/math';
 import { bufferOf, type Gpu } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
-import { fourOf, storeOf, units } from '../runtime/rows.ts';
+import { fourOf, storeOf, units as unitOf } from '../runtime/rows.ts';
 import source from './matmul.wgsl?raw';
+import { largest, type Numbers, productOnUnits, statisticsColumns } from './matrix-product.ts';
 import { reduceSplits } from './reduce.ts';
 
 export interface Product {
@@ -30,6 +31,8 @@ export interface ProductOptions {
   readonly column0?: number;
   /** Is added to, and given back. */
   readonly into?: Buffer;
+  /** Numbers whose largest magnitude A's is not over: where matrix units have to know it, they are read instead of A. */
+  readonly bound?: Numbers;
 }
 
 interface Tile {
@@ -91,32 +94,52 @@ export function product(gpu: Gpu, a: Buffer, b: Buffer, size: Product, options: 
   const { epilogue = plain, into } = options;
   // Only a whole sum can be finished.
   const whole = epilogue !== plain || into !== undefined;
-  const tile = gpu.software ? small : chooseTile(size, gpu.device.limits.maxComputeWorkgroupStorageSize, whole);
+  const tile = tileOf(gpu, size, options.start, () =>
+    chooseTile(size, gpu.device.limits.maxComputeWorkgroupStorageSize, whole),
+  );
   const kPerSplit = Math.ceil(k / (whole ? 1 : splitsOf(tile, size)) / 16) * 16;
   const used = Math.ceil(k / kPerSplit);
   const out = into ?? gpu.take('matmul', used * batch * m * n);
   const c = `@group(0) @binding(1) var<storage, read_write> c: array<Unit>;
 fn statsStore(at: u32, v: vec2f) {}
 `;
-  launch(gpu, tile, a, b, size, options, epilogue, { out, c, used, kPerSplit, stats: false });
+  launch(gpu, tile, a, b, size, options, epilogue, { out, c, used, kPerSplit, stats: 0 });
   if (used === 1) return out;
   const total = reduceSplits(gpu, out, used, batch * m * n);
   gpu.give(out);
   return total;
 }
 
+/** Rows begin on multiples of four numbers. */
+const inFours = ({ m, n, k }: Product, start: readonly number[] = []): boolean =>
+  [m, n, k, ...start].every((extent) => extent % 4 === 0);
+
+/** Software adapters have one small tile; emulated matrix units (a test's) the one that they have. */
+function tileOf(gpu: Gpu, size: Product, start: readonly number[] | undefined, choose: () => Tile): Tile {
+  if (!gpu.software) return choose();
+  return gpu.matrix && inFours(size, start) ? large : small;
+}
+
+/** Matrix units take what the large tile does. */
+const onUnits = (gpu: Gpu, { BM }: Tile, size: Product, start?: readonly number[]): boolean =>
+  gpu.matrix !== undefined && BM === large.BM && inFours(size, start);
+
 /** Wide tiles, which leave few statistics. */
-const statisticsTile = (gpu: Gpu): Tile => {
-  if (gpu.software) return small;
-  return bytesOf(large) <= gpu.device.limits.maxComputeWorkgroupStorageSize ? large : medium;
-};
+const statisticsTile = (gpu: Gpu): Tile =>
+  bytesOf(large) <= gpu.device.limits.maxComputeWorkgroupStorageSize ? large : medium;
 
 /** Bytes that `rowStatistics` of n columns takes for a row. */
-export const statisticsBytes = (gpu: Gpu, n: number): number => 8 * Math.ceil(n / statisticsTile(gpu).BN);
+export const statisticsBytes = (gpu: Gpu, n: number): number =>
+  8 * (Math.ceil(n / (gpu.software ? small : medium).BN) + 1);
+
+/** What `rowStatistics` finds of each row of C, tile by tile of its columns: the largest element and Σ exp(c - largest), [tiles, m, 2]. */
+export interface RowStatistics {
+  readonly stats: Buffer;
+  readonly tiles: number;
+}
 
 /**
- * Of each row of C = op(A) op(B), tile by tile of its columns, the largest element and Σ exp(c - largest): [tiles, m, 2]. C itself is
- * never stored.
+ * Statistics of the rows of C = op(A) op(B), which is stored where `keep` is a buffer for it.
  * @param start the first element of A.
  */
 export function rowStatistics(
@@ -125,22 +148,29 @@ export function rowStatistics(
   b: Buffer,
   size: Product,
   start: number,
-): { stats: Buffer; tiles: number } {
+  keep?: Buffer,
+): RowStatistics {
   const { m, n, k } = size;
-  const tile = statisticsTile(gpu);
-  const tiles = Math.ceil(n / tile.BN);
-  const out = gpu.take('matmul', 2 * tiles * m);
-  const c = `@group(0) @binding(1) var<storage, read_write> c: array<vec2f>;
-fn statsStore(at: u32, v: vec2f) { c[at] = v; }
+  const options = { start: [start, 0] } as const;
+  const tile = tileOf(gpu, size, options.start, () => statisticsTile(gpu));
+  // All of a workgroup's columns come together, or a subgroup's.
+  const tiles = Math.ceil(n / tile.BN) * (onUnits(gpu, tile, size, options.start) ? tile.BN / statisticsColumns : 1);
+  const found = gpu.take('matmul', 2 * tiles * m);
+  const stats = (
+    name: string,
+    binding: number,
+  ) => `@group(0) @binding(${binding}) var<storage, read_write> ${name}: array<vec2f>;
+fn statsStore(at: u32, v: vec2f) { ${name}[at] = v; }
 `;
-  launch(gpu, tile, a, b, size, { start: [start, 0] }, plain, {
-    out,
-    c,
-    used: 1,
-    kPerSplit: Math.ceil(k / 16) * 16,
-    stats: true,
-  });
-  return { stats: out, tiles };
+  const shared = { used: 1, kPerSplit: Math.ceil(k / 16) * 16 };
+  if (keep) {
+    const c = `@group(0) @binding(1) var<storage, read_write> c: array<Unit>;\n${stats('found', 4)}`;
+    const epilogue = { ...plain, name: ' statistics', buffers: [found] };
+    launch(gpu, tile, a, b, size, options, epilogue, { ...shared, out: keep, c, stats: 2 });
+  } else {
+    launch(gpu, tile, a, b, size, options, plain, { ...shared, out: found, c: stats('c', 1), stats: 1 });
+  }
+  return { stats: found, tiles };
 }
 
 interface Launch {
@@ -149,7 +179,8 @@ interface Launch {
   readonly c: string;
   readonly used: number;
   readonly kPerSplit: number;
-  readonly stats: boolean;
+  /** 1: statistics of rows instead of C; 2: both. */
+  readonly stats: 0 | 1 | 2;
 }
 
 function launch(
@@ -157,32 +188,43 @@ function launch(
   tile: Tile,
   a: Buffer,
   b: Buffer,
-  { m, n, k, batch, transposeA, transposeB }: Product,
-  { start = [0, 0], column0 = 0, into }: ProductOptions,
+  size: Product,
+  { start = [0, 0], column0 = 0, into, bound }: ProductOptions,
   epilogue: Epilogue,
   { out, c, used, kPerSplit, stats }: Launch,
 ): void {
-  const vector = !gpu.software && [m, n, k, ...start].every((extent) => extent % 4 === 0);
-  const reads = [fourOf('a', vector), fourOf('b', vector)];
-  const writes = stats
-    ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
-    : fourOf('c', vector) + storeOf('c', vector);
+  const { m, n, k, batch, transposeA, transposeB } = size;
+  const units = onUnits(gpu, tile, size, start) ? gpu.matrix : undefined;
+  const vector = units !== undefined || (!gpu.software && inFours(size, start));
+  const writes =
+    stats === 1
+      ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
+      : fourOf('c', vector) + storeOf('c', vector);
+  const declarations = [unitOf(vector), c, fourOf('a', vector), fourOf('b', vector), writes, epilogue.text];
+  const forms = { TA: Number(transposeA), TB: Number(transposeB), ADD: Number(into !== undefined), STATS: stats };
+  const buffers = [out, a, b, ...epilogue.buffers];
+  const params = [m, n, k, batch, used, kPerSplit, ...start, column0];
+  const grid = [Math.ceil(n / tile.BN), Math.ceil(m / tile.BM), batch * used] as const;
+  if (units) {
+    const tops = largest(gpu, units, [
+      bound ?? { buffer: a, start: start[0], count: batch * m * k },
+      { buffer: b, start: start[1], count: batch * k * n },
+    ]);
+    const program = productOnUnits(units, `matmul${epilogue.name}`, declarations, forms, buffers.length + 1);
+    gpu.run(program, [...buffers, tops], params, grid);
+    gpu.give(tops);
+    return;
+  }
   gpu.run(
     {
       name: `matmul${vector ? 4 : 1}${epilogue.name}`,
       source,
-      constants: {
-        ...tile,
-        TA: Number(transposeA),
-        TB: Number(transposeB),
-        ADD: Number(into !== undefined),
-        STATS: Number(stats),
-      },
-      declarations: [units(vector), c, ...reads, writes, epilogue.text].join('\n'),
+      constants: { ...tile, ...forms },
+      declarations: declarations.join('\n'),
     },
-    [out, a, b, ...epilogue.buffers],
-    [m, n, k, batch, used, kPerSplit, ...start, column0],
-    [Math.ceil(n / tile.BN), Math.ceil(m / tile.BM), batch * used],
+    buffers,
+    params,
+    grid,
   );
 }
 

@@ -1,6 +1,9 @@
 /// <reference path="../wgsl.d.ts" />
 import type { MatrixUnits } from '../attention/matrix.ts';
 import chunk from './chunk.wgsl?raw';
+import largest from './largest.wgsl?raw';
+import product from './product.wgsl?raw';
+import productUnits from './product-units.wgsl?raw';
 import states from './states.wgsl?raw';
 import tile from './tile.wgsl?raw';
 import units from './units.wgsl?raw';
@@ -24,5 +27,5 @@ export const matrixUnits = (precision: 'split' | 'half'): MatrixUnits => ({
   features: ['chromium-experimental-subgroup-matrix' as GPUFeatureName, 'shader-f16', 'subgroups' as GPUFeatureName],
   // Node: the feature is experimental, and Dawn has f16 on NVIDIA's Vulkan by request only.
   dawnFlags: ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'],
-  texts: { directives, helpers: `${tile}\n${units}`, states, chunk },
+  texts: { directives, helpers: `${tile}\n${units}`, states, chunk, largest, product: `${product}\n${productUnits}` },
 });

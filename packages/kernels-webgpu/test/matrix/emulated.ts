@@ -1,6 +1,8 @@
 import { type MatrixUnits, matrixUnits } from '../../src/matrix/index.ts';
 import tile from '../../src/matrix/tile.wgsl?raw';
+import product from '../../src/matrix/product.wgsl?raw';
 import emulated from './emulated.wgsl?raw';
+import emulatedProduct from './emulated-product.wgsl?raw';
 
 /** The kernels as they are, over products in plain WGSL: for adapters without matrix units, small sizes and patience. */
 export function emulatedUnits(precision: 'split' | 'half'): MatrixUnits {
@@ -22,6 +24,8 @@ export function emulatedUnits(precision: 'split' | 'half'): MatrixUnits {
       helpers: `${tile}\n${emulated}`,
       states: adapt(texts.states),
       chunk: adapt(texts.chunk),
+      largest: texts.largest,
+      product: adapt(`${product}\n${emulatedProduct}`),
     },
   };
 }
