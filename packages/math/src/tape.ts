@@ -51,6 +51,10 @@ class Tape implements Recorder {
     });
   }
 
+  tracks(tensor: Tensor): boolean {
+    return this.#tracked.has(tensor.id);
+  }
+
   /** Elements held for backward, each buffer counted once; `except` (parameters, say) is not counted. */
   savedElements(except: readonly Tensor[] = []): number {
     const seen: Tensor[] = [...except];

@@ -54,7 +54,7 @@ describe('the registry', () => {
   it('has a case for every operation', () => {
     const ops = new Set(opCases.map(({ op }) => op));
     const kernels =
-      'fill unary binary affine reduce broadcast matmul transpose slice pad concat gather scatterAdd oneHot linear random rotary l2Normalize layerNorm rmsNorm crossEntropy linearCrossEntropy tripleProduct linearAttention softmaxAttention squaredNorm adamW';
+      'fill unary binary affine reduce broadcast matmul transpose slice pad concat gather scatterAdd oneHot linear random rotary l2Normalize layerNorm rmsNorm crossEntropy linearCrossEntropy weightedLinearCrossEntropy tripleProduct linearAttention softmaxAttention squaredNorm adamW';
     expect(kernels.split(' ').filter((op) => !ops.has(op as OpCase['op']))).toEqual([]);
   });
 

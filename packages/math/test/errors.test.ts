@@ -41,6 +41,7 @@ import {
   rmsNorm,
   rotary,
   softmaxAttention,
+  weightedLinearCrossEntropy,
 } from '../src/network/index.ts';
 
 const backend = float64Backend();
@@ -222,6 +223,18 @@ describe('arguments of operations', () => {
     ['crossEntropy rows', () => crossEntropy(zeros(2, 3), ids(3)), ShapeError, 'targets'],
     ['crossEntropy dtype', () => crossEntropy(zeros(2, 3), zeros(2)), ShapeError, 'targets'],
     ['linearCrossEntropy', () => linearCrossEntropy(zeros(2, 3), zeros(7, 4), ids(2)), ShapeError, 'weight'],
+    [
+      'weightedLinearCrossEntropy weight',
+      () => weightedLinearCrossEntropy(zeros(2, 3), zeros(7, 4), ids(2), zeros(2)),
+      ShapeError,
+      'weight',
+    ],
+    [
+      'weightedLinearCrossEntropy weights',
+      () => weightedLinearCrossEntropy(zeros(2, 3), zeros(7, 3), ids(2), zeros(3)),
+      ShapeError,
+      'weights',
+    ],
     ['tripleProduct y', () => tripleProduct(q, zeros(1, 5, 2, 6), q), ShapeError, 'y'],
     ['tripleProduct z', () => tripleProduct(q, q, zeros(1, 4, 3, 6)), ShapeError, 'z'],
     ['tripleProduct state', () => tripleProduct(q, q, q, { initialState: q }), ShapeError, 'initialState'],

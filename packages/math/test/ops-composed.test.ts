@@ -37,6 +37,7 @@ import {
   rmsNorm,
   rotary,
   softmaxAttention,
+  weightedLinearCrossEntropy,
 } from '../src/network/index.ts';
 
 // Operations beyond the core against their definitions, written as loops. The core alone: kernels are held to it elsewhere.
@@ -140,6 +141,83 @@ describe('cross entropy', () => {
     const [found, expected] = [await on(limited, linearCrossEntropy), await on(inner, plain)];
     await expectClose(found.value, await expected.value.read());
     for (const i of [0, 1]) await expectClose(found.gradients[i], await expected.gradients[i].read());
+  });
+});
+
+describe('weighted linear cross entropy', () => {
+  const [rows, width, classes] = [6, 4, 9];
+  const targets = [0, 8, 3, 3, 5, 1];
+  const ids = indices(backend, targets);
+  const [x, weight] = [draw(6, rows, width), draw(7, classes, width)];
+  const weights = tensor(backend, [0.5, 0, -1, 2, 0.25, 1]);
+  const plainly = (each: Tensor) => sum(mul(crossEntropy(linear(x, weight), ids), each));
+
+  it('is Σ weights (-log softmax at the target), with its gradients, also times an upstream one', async () => {
+    const logits = await numbers(matmul(x, weight, false, true));
+    const factors = await numbers(weights);
+    const expected = targets.map((target, row) => {
+      const own = logits.subarray(row * classes, (row + 1) * classes);
+      return factors[row] * Math.log(own.reduce((total, v) => total + Math.exp(v - own[target]), 0));
+    });
+    const total = expected.reduce((total, value) => total + value);
+    const wrt = [x, weight, weights];
+    const fused = valueAndGrad(() => affine(weightedLinearCrossEntropy(x, weight, ids, weights), -3), wrt);
+    const plain = valueAndGrad(() => affine(plainly(weights), -3), wrt);
+    await expectClose(fused.value, [-3 * total]);
+    for (const i of [0, 1, 2]) await expectClose(fused.gradients[i], await plain.gradients[i].read());
+  });
+
+  it.each([[[0]], [[1]], [[2]], [[1, 2]], [[0, 2]]])(
+    'gives the gradients that are asked for alone: %j',
+    async (which) => {
+      const wrt = which.map((i) => [x, weight, weights][i]);
+      const fused = valueAndGrad(() => weightedLinearCrossEntropy(x, weight, ids, weights), wrt);
+      const plain = valueAndGrad(() => plainly(weights), wrt);
+      await expectClose(fused.value, await plain.value.read());
+      for (const i of wrt.keys()) await expectClose(fused.gradients[i], await plain.gradients[i].read());
+    },
+  );
+
+  it('has the linear map used twice, and its gradients add up', async () => {
+    const twice = (loss: (each: Tensor) => Tensor) => () => add(loss(weights), loss(affine(weights, 0.5, 1)));
+    const fused = valueAndGrad(
+      twice((each) => weightedLinearCrossEntropy(x, weight, ids, each)),
+      [x, weight],
+    );
+    const plain = valueAndGrad(twice(plainly), [x, weight]);
+    for (const i of [0, 1]) await expectClose(fused.gradients[i], await plain.gradients[i].read());
+  });
+
+  it('makes gradients in forward where they are asked for, and only there', () => {
+    const called: string[] = [];
+    const inner = float64Backend();
+    const watched = Object.entries(coreOnly(inner).kernels).map(([name, kernel]) => {
+      const watch = (...call: Parameters<typeof kernel>) => {
+        called.push(name);
+        return (kernel as (...call: unknown[]) => unknown)(...call);
+      };
+      return [name, watch];
+    });
+    const place = { ...inner, kernels: Object.fromEntries(watched) } as Backend;
+    const [a, w] = [fill(place, [rows, width], 1), fill(place, [classes, width], 1)];
+    const labels = indices(place, targets);
+    const each = fill(place, [rows], 1);
+    const loss = () => weightedLinearCrossEntropy(a, w, labels, each);
+    const products = () => called.splice(0).filter((name) => name === 'matmul').length;
+    const forwardOnly = loss();
+    expect(products()).toBe(1);
+    const { outputs, savedElements, pullback } = vjp(() => [loss()], [a, w]);
+    // Composed, the logits are made twice; a kernel makes them once.
+    expect(products()).toBe(4);
+    expect(savedElements()).toBe(a.size + w.size);
+    const gradients = pullback([fill(place, [], 1)]);
+    expect(products()).toBe(0);
+    const frozen = vjp(() => [loss()], [each]);
+    expect(products()).toBe(1);
+    for (const tensor of [...outputs, ...gradients, ...frozen.outputs, forwardOnly]) tensor.dispose();
+    frozen.dispose();
+    // The four inputs and the seed.
+    expect(place.memory().buffers).toBe(5);
   });
 });
 

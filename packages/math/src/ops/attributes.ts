@@ -149,6 +149,7 @@ export interface OpAttributes {
   crossEntropyBackward: Record<never, never>;
   linearCrossEntropy: Record<never, never>;
   linearCrossEntropyBackward: Record<never, never>;
+  weightedLinearCrossEntropy: Record<never, never>;
   tripleProduct: TripleProductAttributes;
   linearAttention: LinearAttentionAttributes;
   linearAttentionBackward: LinearAttentionAttributes;

@@ -1,5 +1,5 @@
 import { type AdamWGroup, adamW } from '../../network/adamw.ts';
-import { crossEntropy, linearCrossEntropy } from '../../network/cross-entropy.ts';
+import { crossEntropy, linearCrossEntropy, weightedLinearCrossEntropy } from '../../network/cross-entropy.ts';
 import { layerNorm, rmsNorm } from '../../network/normalization.ts';
 import { rotary } from '../../network/rotary.ts';
 import { squaredNorm } from '../../network/squared-norm.ts';
@@ -100,6 +100,27 @@ const linearCrossEntropyCase = (what: string, rows: number, width: number, class
     { differentiable: ['x', 'weight'], ...options },
   );
 
+/** Weights of both signs, and every third 0, as at padding. */
+const weightedLinearCrossEntropyCase = (
+  what: string,
+  [rows, width, classes]: readonly [rows: number, width: number, classes: number],
+  { scale = 2, ...options }: { readonly scale?: number; readonly size?: OpCase['size'] } = {},
+): OpCase =>
+  opCase(
+    'weightedLinearCrossEntropy',
+    what,
+    {
+      x: normal([rows, width]),
+      weight: normal([classes, width], scale / Math.sqrt(width)),
+      targets: integers([rows], 0, classes),
+      weights: edited(uniform([rows], -0.5, 1.5), (values) => {
+        for (let i = 2; i < rows; i += 3) values[i] = 0;
+      }),
+    },
+    ({ x, weight, targets, weights }) => ({ y: weightedLinearCrossEntropy(x, weight, targets, weights) }),
+    options,
+  );
+
 const crossEntropyCases = [
   crossEntropyCase('[1, 2]', 1, 2),
   crossEntropyCase('[7, 11]', 7, 11),
@@ -111,6 +132,15 @@ const crossEntropyCases = [
   linearCrossEntropyCase('[1, 8] of 33', 1, 8, 33),
   linearCrossEntropyCase('[65, 33] of 257', 65, 33, 257),
   linearCrossEntropyCase('large', 130, 64, 1003, { size: 'large' }),
+  weightedLinearCrossEntropyCase('[7, 5] of 11', [7, 5, 11]),
+  weightedLinearCrossEntropyCase('[1, 8] of 33', [1, 8, 33]),
+  weightedLinearCrossEntropyCase('[3, 1] of 2', [3, 1, 2]),
+  weightedLinearCrossEntropyCase('[65, 33] of 257', [65, 33, 257]),
+  // exp of these overflows float32; in a long row, the largest logits of its parts lie far apart too.
+  weightedLinearCrossEntropyCase('large logits', [9, 6, 131], { scale: 60 }),
+  weightedLinearCrossEntropyCase('large logits, many words', [9, 6, 1300], { scale: 60 }),
+  weightedLinearCrossEntropyCase('large', [130, 64, 1003], { size: 'large' }),
+  weightedLinearCrossEntropyCase('many words', [135, 20, 6007], { size: 'large' }),
 ];
 
 const squaredNormCase = (what: string, shapes: readonly Shape[]): OpCase =>
