@@ -1,9 +1,8 @@
 import {
   type Backend,
   div,
+  fill,
   linear,
-  mean,
-  mul,
   reshape,
   scope,
   slice,
@@ -12,7 +11,7 @@ import {
   untaped,
   ValueError,
 } from '@linattn/math';
-import { linearCrossEntropy } from '@linattn/math/network';
+import { weightedLinearCrossEntropy } from '@linattn/math/network';
 import type { SafetensorsFile } from '../checkpoint/safetensors.ts';
 import { stored } from '../checkpoint/weights.ts';
 import { type GPTNeoXConfig, type GPTNeoXOptions, resolveConfig } from '../config.ts';
@@ -121,14 +120,12 @@ export class GPTNeoX {
   loss(tokens: Tensor, targets: Tensor, { weights, ...options }: LossOptions = {}): Tensor {
     return scope(() => {
       const hidden = this.#trunk.forward(tokens, { ...evaluation, ...options });
-      const losses = linearCrossEntropy(
+      return weightedLinearCrossEntropy(
         reshape(hidden, [-1, this.config.hiddenSize]),
         this.#unembedding,
         reshape(targets, [targets.size]),
+        weights ? shares(weights) : fill(this.backend, [targets.size], 1 / targets.size),
       );
-      if (!weights) return mean(losses);
-      const counts = reshape(weights, [weights.size]);
-      return div(sum(mul(losses, counts)), sum(counts));
     });
   }
 
@@ -161,3 +158,6 @@ export class GPTNeoX {
     this.#parameters.dispose();
   }
 }
+
+/** weights [B, N] / Σ weights; [B N]. */
+const shares = (weights: Tensor): Tensor => div(reshape(weights, [weights.size]), sum(weights));
