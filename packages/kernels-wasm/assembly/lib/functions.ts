@@ -48,8 +48,10 @@ import { madd } from './simd';
 // @ts-ignore: decorator
 @inline export function expFlushed(x: v128): v128 {
   const clamped = f32x4.pmin(f32x4.pmax(x, splat(-87)), splat(88));
-  const n = f32x4.nearest(f32x4.mul(clamped, splat(1.44269504088896341)));
-  const y = f32x4.mul(expPolynomial(withoutLn2(n, clamped)), powerOfTwo(i32x4.trunc_sat_f32x4_s(n)));
+  // Beside 1.5 2^23 only the whole part is left, in the lowest bits; 127 more, and they are the exponent of a power of two.
+  const bits = madd(clamped, splat(1.44269504088896341), splat(12582912 + 127));
+  const n = f32x4.sub(bits, splat(12582912 + 127));
+  const y = f32x4.mul(expPolynomial(withoutLn2(n, clamped)), i32x4.shl(bits, 23));
   return v128.andnot(y, f32x4.lt(x, splat(-64)));
 }
 
