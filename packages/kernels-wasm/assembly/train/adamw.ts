@@ -31,12 +31,14 @@ export function adamW(block: i32, args: usize, _scratch: usize): void {
   const correction2 = f32x4.splat(num(args, 6));
   const epsilon = f32x4.splat(num(args, 7));
   for (let i = start; i < end; i += 4) {
+    // All is loaded before anything is stored: arrays of whole pages end in the same address bits, and a load waits for such a store.
+    const pi = v128.load(at(p, i));
     const gi = f32x4.mul(scale, v128.load(at(g, i)));
     const mi = madd(beta1, v128.load(at(m, i)), f32x4.mul(rest1, gi));
     const vi = madd(beta2, v128.load(at(v, i)), f32x4.mul(rest2, f32x4.mul(gi, gi)));
+    const update = f32x4.div(f32x4.mul(rate, mi), f32x4.add(f32x4.sqrt(f32x4.mul(vi, correction2)), epsilon));
     v128.store(at(m, i), mi);
     v128.store(at(v, i), vi);
-    const update = f32x4.div(f32x4.mul(rate, mi), f32x4.add(f32x4.sqrt(f32x4.mul(vi, correction2)), epsilon));
-    v128.store(at(p, i), f32x4.sub(f32x4.mul(decay, v128.load(at(p, i))), update));
+    v128.store(at(p, i), f32x4.sub(f32x4.mul(decay, pi), update));
   }
 }
