@@ -68,7 +68,7 @@ export const START_BIAS: i32 = 2;
       c51 = c01;
     }
   }
-  for (let k = 0; k < depth; k++) {
+  for (const end = b + (<usize>depth << 5); b < end; b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const a0 = v128.load32_splat(a);
@@ -92,7 +92,6 @@ export const START_BIAS: i32 = 2;
       c51 = madd(a5, b1, c51);
     }
     a += tall ? 24 : 16;
-    b += 32;
   }
   v128.store(c, c00);
   v128.store(c, c01, 16);
