@@ -21,6 +21,7 @@ export { layerNorm, layerNormBackward } from './norm/layer-norm';
 export { rmsNorm, rmsNormBackward } from './norm/rms-norm';
 export { l2Normalize, l2NormalizeBackward } from './norm/l2-normalize';
 export { rotary } from './norm/rotary';
-export { crossEntropy, crossEntropyBackward } from './loss/cross-entropy';
+export { crossEntropy, crossEntropyBackward, crossEntropyWithGradient } from './loss/cross-entropy';
+export { exponentialsOfWords, lossesOfWords, gradientsOfWords, rowGradientOfWords } from './loss/weighted-linear-cross-entropy';
 export { adamW } from './train/adamw';
 export { random } from './train/random';

@@ -2,6 +2,7 @@ import './ensure-wasm.ts';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import {
+  add,
   type Backend,
   DeviceError,
   fill,
@@ -15,7 +16,7 @@ import {
   type Tensor,
   valueAndGrad,
 } from '@linattn/math';
-import { layerNorm, linearCrossEntropy } from '@linattn/math/network';
+import { layerNorm, linearCrossEntropy, weightedLinearCrossEntropy } from '@linattn/math/network';
 import { describe, expect, test } from 'vitest';
 import { createWasmBackend } from '../src/index.ts';
 import { controlWords } from '../src/layout.ts';
@@ -25,13 +26,15 @@ import { Pool } from '../src/threads/pool.ts';
 async function fingerprint(backend: Backend): Promise<number[][]> {
   const draw = (shape: number[], id: number) =>
     random(backend, { shape, distribution: 'normal', key: [7, 9], stream: [id, 0] });
-  const [batch, tokens, heads, width, vocabulary] = [1, 700, 3, 24, 1000];
+  const [batch, tokens, heads, width, vocabulary, manyWords] = [1, 700, 3, 24, 1000, 2500];
   const features = heads * width;
   const x = draw([batch, tokens, heads, width], 0);
   const weight = draw([features], 1);
   const bias = draw([features], 2);
   const projection = draw([features, features], 3);
   const head = draw([vocabulary, features], 4);
+  const largeHead = draw([manyWords, features], 5);
+  const weights = draw([batch * tokens], 6);
   const targets = indices(
     backend,
     Array.from({ length: batch * tokens }, (_, i) => (i * 37) % vocabulary),
@@ -42,10 +45,12 @@ async function fingerprint(backend: Backend): Promise<number[][]> {
       scope(() => {
         const { output } = linearAttention(x, x, x, { normalize: 'l2' });
         const normalized = layerNorm(rows(output), weight, bias);
-        const losses = linearCrossEntropy(matmul(normalized, projection), head, targets);
-        return sum(mul(losses, fill(backend, [1], 1 / tokens)));
+        const hidden = matmul(normalized, projection);
+        const losses = linearCrossEntropy(hidden, head, targets);
+        const weighted = [head, largeHead].map((to) => weightedLinearCrossEntropy(hidden, to, targets, weights));
+        return add(sum(mul(losses, fill(backend, [1], 1 / tokens))), add(weighted[0], weighted[1]));
       }),
-    [x, weight, bias, projection, head],
+    [x, weight, bias, projection, head, largeHead],
   );
   return Promise.all([value, ...gradients].map(async (tensor) => [...(await tensor.read())]));
 }

@@ -1,32 +1,12 @@
 import { at, int, ptr } from '../lib/args';
 import { expFlushed, log } from '../lib/functions';
-import { firstLanes, maxLanes, storeFirst, sumLanes, zero } from '../lib/simd';
-
-const LOWEST: f32 = -3.4e38;
+import { storeFirst } from '../lib/simd';
+import { exponentialSum, exponentials, largest } from './softmax-row';
 
 /** log Σ exp of a row. */
 function logSumExp(x: usize, n: i32): f32 {
-  let m0 = f32x4.splat(LOWEST);
-  let m1 = m0;
-  let j = 0;
-  for (; j + 8 <= n; j += 8) {
-    m0 = f32x4.max(m0, v128.load(at(x, j)));
-    m1 = f32x4.max(m1, v128.load(at(x, j), 16));
-  }
-  for (; j < n; j += 4) m0 = f32x4.max(m0, v128.bitselect(v128.load(at(x, j)), m1, firstLanes(n - j)));
-  const highest = maxLanes(f32x4.max(m0, m1));
-  const shift = f32x4.splat(highest);
-  let s0 = zero();
-  let s1 = s0;
-  for (j = 0; j + 8 <= n; j += 8) {
-    s0 = f32x4.add(s0, expFlushed(f32x4.sub(v128.load(at(x, j)), shift)));
-    s1 = f32x4.add(s1, expFlushed(f32x4.sub(v128.load(at(x, j), 16), shift)));
-  }
-  for (; j < n; j += 4) {
-    const e = expFlushed(f32x4.sub(v128.load(at(x, j)), shift));
-    s0 = f32x4.add(s0, v128.and(e, firstLanes(n - j)));
-  }
-  return highest + f32x4.extract_lane(log(f32x4.splat(sumLanes(f32x4.add(s0, s1)))), 0);
+  const highest = largest(x, n);
+  return highest + f32x4.extract_lane(log(f32x4.splat(exponentialSum(x, n, highest))), 0);
 }
 
 /**
@@ -65,5 +45,27 @@ export function crossEntropyBackward(block: i32, args: usize, _scratch: usize): 
       storeFirst(at(d, j), f32x4.mul(p, scale), width - j);
     }
     if (target >= 0 && target < width) store<f32>(at(d, target), load<f32>(at(d, target)) - dy);
+  }
+}
+
+/**
+ * Both at once, with one exponential a logit: the loss of each row, whose logits become weight (softmax - onehot(target)).
+ * args: logits, targets, weights, loss, rows, width, rowsPerBlock
+ */
+export function crossEntropyWithGradient(block: i32, args: usize, _scratch: usize): void {
+  const width = int(args, 5);
+  const perBlock = int(args, 6);
+  for (let row = block * perBlock, end = min(row + perBlock, int(args, 4)); row < end; row++) {
+    const x = at(ptr(args, 0), row * width);
+    const target = load<i32>(at(ptr(args, 1), row));
+    const weight = load<f32>(at(ptr(args, 2), row));
+    const within = target >= 0 && target < width;
+    const hit: f32 = within ? load<f32>(at(x, target)) : 0;
+    const highest = largest(x, width);
+    const total = exponentials(x, width, highest);
+    store<f32>(at(ptr(args, 3), row), highest + f32x4.extract_lane(log(f32x4.splat(total)), 0) - hit);
+    const factor = f32x4.splat(weight / total);
+    for (let j = 0; j < width; j += 4) storeFirst(at(x, j), f32x4.mul(factor, v128.load(at(x, j))), width - j);
+    if (within) store<f32>(at(x, target), load<f32>(at(x, target)) - weight);
   }
 }

@@ -11,6 +11,7 @@ import { rotary } from './rotary.ts';
 import { softmaxAttention } from './softmax-attention.ts';
 import { train } from './train.ts';
 import { tripleProduct } from './triple-product.ts';
+import { weightedLinearCrossEntropy } from './weighted-linear-cross-entropy.ts';
 
 /** Every kernel of this backend: all operations of the contract. */
 export const kernelsOf = (device: Device): KernelTable => ({
@@ -21,6 +22,7 @@ export const kernelsOf = (device: Device): KernelTable => ({
   ...norm(device),
   ...rotary(device),
   ...loss(device),
+  ...weightedLinearCrossEntropy(device),
   ...linearAttention(device),
   ...softmaxAttention(device),
   ...tripleProduct(device),

@@ -8,6 +8,10 @@ type Names = 'crossEntropy' | 'crossEntropyBackward' | 'linearCrossEntropy' | 'l
 const blockElements = 1 << 20;
 const leastRows = 128;
 
+/** Rows of a block, of `rows` in all. */
+export const blockHeight = (rows: number, width: number): number =>
+  Math.min(rows, Math.max(leastRows, Math.floor(blockElements / width)));
+
 export const loss: KernelsOf<Names> = (device) => ({
   crossEntropy: ([logits, targets], _, outputs) =>
     device.produce('crossEntropy', outputs, (losses, logSum) => {
@@ -74,7 +78,7 @@ function eachBlock(
   width: number,
   body: (logits: number, start: number, rows: number) => void,
 ): void {
-  const height = Math.min(rows, Math.max(leastRows, Math.floor(blockElements / width)));
+  const height = blockHeight(rows, width);
   device.borrow(operation, height * width * 4, (logits) => {
     for (let start = 0; start < rows; start += height) body(logits, start, Math.min(height, rows - start));
   });

@@ -7,7 +7,7 @@ export type Start = 'zero' | 'add' | 'bias';
 const starts: Readonly<Record<Start, number>> = { zero: 0, add: 1, bias: 2 };
 
 /** An edge tile, 512 KiB of packed B, 128 KiB of packed A: see assembly/matmul/matmul.ts. */
-const scratchBytes = 256 + (131072 + 32768) * 4;
+export const scratchBytes = 256 + (131072 + 32768) * 4;
 
 export interface Product {
   readonly batch?: number;
