@@ -10,6 +10,7 @@ import { normalizationKernels } from './normalization.ts';
 import { random } from './random.ts';
 import rotarySource from './rotary.wgsl?raw';
 import { squaredNorm } from './squared-norm.ts';
+import { weightedLinearCrossEntropy } from './weighted-linear-cross-entropy.ts';
 
 /** Tables of cosines and sines that are kept: a model uses one or two. */
 const tables = 8;
@@ -71,6 +72,7 @@ export function trainingKernels(gpu: Gpu): KernelTable {
   return {
     ...normalizationKernels(gpu),
     ...linearCrossEntropyKernels(gpu),
+    weightedLinearCrossEntropy: weightedLinearCrossEntropy(gpu),
     random: random(gpu),
 
     linear: ([x, weight, bias]) => [linear(gpu, x!, weight!, bias)],

@@ -1,16 +1,19 @@
 import type { KernelTable } from '@linattn/math';
 import { window } from '../core/kernels.ts';
-import { product, rowStatistics, statisticsBytes } from '../core/matmul.ts';
+import { product, type RowStatistics, rowStatistics, statisticsBytes } from '../core/matmul.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
+import type { Buffer } from '../runtime/pool.ts';
 import mergeSource from './linear-cross-entropy.wgsl?raw';
 
-/** Knobs that benchmarks and tests turn: gradients of logits that are held at a time, in bytes. */
+/** Knobs that benchmarks and tests turn: logits, or their gradients, that are held at a time, in bytes. */
 export const crossEntropyTuning = { bytes: 256 * 2 ** 20 };
 
-const room = (gpu: Gpu): number => Math.min(crossEntropyTuning.bytes, gpu.device.limits.maxStorageBufferBindingSize);
+/** The same within the device's limits. */
+export const room = (gpu: Gpu): number =>
+  Math.min(crossEntropyTuning.bytes, gpu.device.limits.maxStorageBufferBindingSize);
 
 /** At most `count`, in whole tiles where it is more than one, and in fours for the sake of wide loads. */
-const whole = (count: number): number => Math.max(4, count - (count % (count > 128 ? 128 : 4)));
+export const whole = (count: number): number => Math.max(4, count - (count % (count > 128 ? 128 : 4)));
 
 /** dy (softmax(v) - onehot) of logits v, by row. */
 const gradientOfLogits = `@group(0) @binding(4) var<storage, read> targets: array<i32>;
@@ -20,6 +23,28 @@ fn finish(row: u32, column: u32, v: vec4f) -> vec4f {
   let own = vec4u(column, column + 1u, column + 2u, column + 3u) == vec4u(u32(targets[row]));
   return dy[row] * (exp(v - logSum[row]) - select(vec4f(), vec4f(1.0), own));
 }`;
+
+/** Loss and log Σ exp of the rows from `row0` on, from what each tile of their logits found, which is given back. */
+export function logSums(
+  gpu: Gpu,
+  results: readonly [loss: Buffer, logSum: Buffer],
+  { stats, tiles }: RowStatistics,
+  inputs: readonly [x: Buffer, weight: Buffer, targets: Buffer],
+  {
+    rows,
+    width,
+    words,
+    row0,
+  }: { readonly rows: number; readonly width: number; readonly words: number; readonly row0: number },
+): void {
+  gpu.run(
+    { name: 'linearCrossEntropy', source: mergeSource, constants: {} },
+    [...results, stats, ...inputs],
+    [rows, width, words, tiles, row0],
+    gridOf(rows, 32),
+  );
+  gpu.give(stats);
+}
 
 /**
  * Cross entropy of x weightᵀ. Forward stores no logits: each tile of the product leaves its rows' largest and Σ exp. Backward makes the
@@ -37,14 +62,8 @@ export function linearCrossEntropyKernels(gpu: Gpu): KernelTable {
       for (let row = 0; row < rows; row += most) {
         const m = Math.min(most, rows - row);
         const size = { m, n: words, k: width, batch: 1, transposeA: false, transposeB: true };
-        const { stats, tiles } = rowStatistics(gpu, bx, bw, size, row * width);
-        gpu.run(
-          { name: 'linearCrossEntropy', source: mergeSource, constants: {} },
-          [loss, logSum, stats, bx, bw, bufferOf(targets)],
-          [m, width, words, tiles, row],
-          gridOf(m, 32),
-        );
-        gpu.give(stats);
+        const found = rowStatistics(gpu, bx, bw, size, row * width);
+        logSums(gpu, [loss, logSum], found, [bx, bw, bufferOf(targets)], { rows: m, width, words, row0: row });
       }
       return [loss, logSum];
     },
@@ -60,6 +79,8 @@ export function linearCrossEntropyKernels(gpu: Gpu): KernelTable {
         buffers: [targets, logSum, dy].map(bufferOf),
       };
       const plainly = { batch: 1, transposeA: false, transposeB: false };
+      // Softmax less one-hot is at most 1.
+      const bound = { buffer: bufferOf(dy), start: 0, count: rows };
       const dWeight = gpu.take('linearCrossEntropy', words * width);
       let dx: ReturnType<typeof product> | undefined;
       for (let word = 0; word < words; word += step) {
@@ -67,8 +88,8 @@ export function linearCrossEntropyKernels(gpu: Gpu): KernelTable {
         const start = [0, word * width] as const;
         const logits = { m: rows, n, k: width, ...plainly, transposeB: true };
         const d = product(gpu, bx, bw, logits, { start, column0: word, epilogue });
-        dx = product(gpu, d, bw, { m: rows, n: width, k: n, ...plainly }, { start, into: dx });
-        const part = product(gpu, d, bx, { m: n, n: width, k: rows, ...plainly, transposeA: true });
+        dx = product(gpu, d, bw, { m: rows, n: width, k: n, ...plainly }, { start, into: dx, bound });
+        const part = product(gpu, d, bx, { m: n, n: width, k: rows, ...plainly, transposeA: true }, { bound });
         window(gpu, dWeight, part, {
           outShape: [words, width],
           inShape: [n, width],
