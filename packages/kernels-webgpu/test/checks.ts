@@ -1,5 +1,6 @@
+import type { Tensor } from '@linattn/math';
 import { type Backend, matmul } from '@linattn/math';
-import { linearCrossEntropy, softmaxAttention } from '@linattn/math/network';
+import { linearCrossEntropy, softmaxAttention, weightedLinearCrossEntropy } from '@linattn/math/network';
 import { crossEntropyTuning } from '../src/training/linear-cross-entropy.ts';
 import { worstError } from './compare.ts';
 
@@ -42,7 +43,12 @@ export const checks: Checks = {
     crossEntropyTuning.bytes = 1500;
     try {
       const inputs = [[70, 32], [333, 32], { indices: [70], below: 333 }] as const;
-      return await worstError(backend, inputs, linearCrossEntropy);
+      const weighted = (x: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) =>
+        weightedLinearCrossEntropy(x, weight, targets, weights);
+      return Math.max(
+        await worstError(backend, inputs, linearCrossEntropy),
+        await worstError(backend, [...inputs, [70]], weighted),
+      );
     } finally {
       crossEntropyTuning.bytes = bytes;
     }

@@ -103,7 +103,7 @@ export function product(gpu: Gpu, a: Buffer, b: Buffer, size: Product, options: 
   const c = `@group(0) @binding(1) var<storage, read_write> c: array<Unit>;
 fn statsStore(at: u32, v: vec2f) {}
 `;
-  launch(gpu, tile, a, b, size, options, epilogue, { out, c, used, kPerSplit, stats: 0 });
+  launch(gpu, tile, a, b, size, options, epilogue, { out, c, used, kPerSplit, stats: false });
   if (used === 1) return out;
   const total = reduceSplits(gpu, out, used, batch * m * n);
   gpu.give(out);
@@ -132,14 +132,9 @@ const statisticsTile = (gpu: Gpu): Tile =>
 export const statisticsBytes = (gpu: Gpu, n: number): number =>
   8 * (Math.ceil(n / (gpu.software ? small : medium).BN) + 1);
 
-/** What `rowStatistics` finds of each row of C, tile by tile of its columns: the largest element and Σ exp(c - largest), [tiles, m, 2]. */
-export interface RowStatistics {
-  readonly stats: Buffer;
-  readonly tiles: number;
-}
-
 /**
- * Statistics of the rows of C = op(A) op(B), which is stored where `keep` is a buffer for it.
+ * Of each row of C = op(A) op(B), tile by tile of its columns, the largest element and Σ exp(c - largest): [tiles, m, 2]. C itself is
+ * never stored.
  * @param start the first element of A.
  */
 export function rowStatistics(
@@ -148,29 +143,19 @@ export function rowStatistics(
   b: Buffer,
   size: Product,
   start: number,
-  keep?: Buffer,
-): RowStatistics {
+): { stats: Buffer; tiles: number } {
   const { m, n, k } = size;
   const options = { start: [start, 0] } as const;
   const tile = tileOf(gpu, size, options.start, () => statisticsTile(gpu));
   // All of a workgroup's columns come together, or a subgroup's.
   const tiles = Math.ceil(n / tile.BN) * (onUnits(gpu, tile, size, options.start) ? tile.BN / statisticsColumns : 1);
-  const found = gpu.take('matmul', 2 * tiles * m);
-  const stats = (
-    name: string,
-    binding: number,
-  ) => `@group(0) @binding(${binding}) var<storage, read_write> ${name}: array<vec2f>;
-fn statsStore(at: u32, v: vec2f) { ${name}[at] = v; }
+  const out = gpu.take('matmul', 2 * tiles * m);
+  const c = `@group(0) @binding(1) var<storage, read_write> c: array<vec2f>;
+fn statsStore(at: u32, v: vec2f) { c[at] = v; }
 `;
-  const shared = { used: 1, kPerSplit: Math.ceil(k / 16) * 16 };
-  if (keep) {
-    const c = `@group(0) @binding(1) var<storage, read_write> c: array<Unit>;\n${stats('found', 4)}`;
-    const epilogue = { ...plain, name: ' statistics', buffers: [found] };
-    launch(gpu, tile, a, b, size, options, epilogue, { ...shared, out: keep, c, stats: 2 });
-  } else {
-    launch(gpu, tile, a, b, size, options, plain, { ...shared, out: found, c: stats('c', 1), stats: 1 });
-  }
-  return { stats: found, tiles };
+  const kPerSplit = Math.ceil(k / 16) * 16;
+  launch(gpu, tile, a, b, size, options, plain, { out, c, used: 1, kPerSplit, stats: true });
+  return { stats: out, tiles };
 }
 
 interface Launch {
@@ -179,8 +164,8 @@ interface Launch {
   readonly c: string;
   readonly used: number;
   readonly kPerSplit: number;
-  /** 1: statistics of rows instead of C; 2: both. */
-  readonly stats: 0 | 1 | 2;
+  /** Statistics of rows instead of C. */
+  readonly stats: boolean;
 }
 
 function launch(
@@ -196,12 +181,16 @@ function launch(
   const { m, n, k, batch, transposeA, transposeB } = size;
   const units = onUnits(gpu, tile, size, start) ? gpu.matrix : undefined;
   const vector = units !== undefined || (!gpu.software && inFours(size, start));
-  const writes =
-    stats === 1
-      ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
-      : fourOf('c', vector) + storeOf('c', vector);
+  const writes = stats
+    ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
+    : fourOf('c', vector) + storeOf('c', vector);
   const declarations = [unitOf(vector), c, fourOf('a', vector), fourOf('b', vector), writes, epilogue.text];
-  const forms = { TA: Number(transposeA), TB: Number(transposeB), ADD: Number(into !== undefined), STATS: stats };
+  const forms = {
+    TA: Number(transposeA),
+    TB: Number(transposeB),
+    ADD: Number(into !== undefined),
+    STATS: Number(stats),
+  };
   const buffers = [out, a, b, ...epilogue.buffers];
   const params = [m, n, k, batch, used, kPerSplit, ...start, column0];
   const grid = [Math.ceil(n / tile.BN), Math.ceil(m / tile.BM), batch * used] as const;

@@ -1,6 +1,6 @@
 // C = finish(op(A) op(B)): BM x BN tiles of C, TY x TX invocations, each RI rows (by fours, TY apart) by RJ vec4 columns (TX apart).
 // TA: A is stored [K, M]; TB: B is stored [N, K]. z of the grid: batch · splits of K; each split writes its own C, to be summed after.
-// ADD: C is added to. STATS: each tile of columns writes (max, Σ exp(c - max)) of its rows, [tiles, M] vec2, instead of C (1) or beside it (2).
+// ADD: C is added to. STATS: instead of C, each tile of columns writes (max, Σ exp(c - max)) of its rows, [tiles, M] vec2.
 // Declared before this text: `c` with the ways to store it, and the epilogue fn finish(row, column, v) -> vec4f, with bindings from 4 on.
 struct Params {
   m: u32, n: u32, k: u32, batch: u32, splits: u32, kPerSplit: u32,
@@ -159,7 +159,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     }
   }
 
-  if (STATS != 0u) {
+  if (STATS == 1u) {
     // The largest of each row, then the sum, over the TX invocations that share it: by way of A's tile, four rows at a time. Storing one
     // component may store its whole vector (Metal does), so no two invocations ever store parts of the same.
     var share: array<f32, RI>;
@@ -217,8 +217,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         }
       }
     }
+    return;
   }
-  if (STATS == 1u) { return; }
   let cBase = (split * p.batch + batch) * p.m * p.n;
   // @unroll
   for (var r = 0u; r < RI; r++) {

@@ -17,7 +17,6 @@ struct Params {
 const NT = 32u * WM * WN;
 const BM = 16u * MI * WM;
 const BN = 16u * NI * WN;
-const HALF = NI / 2u;
 // Of a block: rows as they are stored, eights of a row, from row to row (odd, against bank conflicts); eights of an invocation.
 const RA = TA * BK + (1u - TA) * 16u * MI;
 const EA = TA * 2u * MI + (1u - TA) * BK / 8u;
@@ -29,7 +28,10 @@ const SB = EB + 1u - EB % 2u;
 const LB = WN * RB * EB / NT;
 const LOW_A = RA * SA;         // where low parts begin
 const LOW_B = RB * SB;
-const FLOATS = 9u;             // from row to row of two tiles of sums, in fours of floats
+// Sums of 16 rows of a subgroup: fours of a row, from row to row, and an invocation's.
+const ROW4 = 4u * NI;
+const FLOATS = ROW4 + 1u;
+const ROWS = 16u * ROW4 / 32u;
 var<workgroup> aTile: array<array<vec4u, PARTS * LOW_A>, WM>;
 var<workgroup> bTile: array<array<vec4u, PARTS * LOW_B>, WN>;
 
@@ -53,7 +55,7 @@ fn halves(v: vec4f, w: vec4f) -> vec4u {
   return vec4u(pack2x16float(v.xy), pack2x16float(v.zw), pack2x16float(w.xy), pack2x16float(w.zw));
 }
 
-// Two tiles of sums of a subgroup, side by side.
+// Sums of a subgroup, in its own block.
 fn sumFour(subgroup: u32, at: u32) -> vec4f {
   if (subgroup < WM) { return bitcast<vec4f>(aTile[subgroup][at]); }
   return bitcast<vec4f>(bTile[subgroup - WM][at]);
@@ -91,7 +93,7 @@ fn putFour(subgroup: u32, at: u32, v: vec4f) {
 
 @compute @workgroup_size(NT)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) subgroup: u32) {
-  // @registers sums fa fb left highest share
+  // @registers sums fa fb left found
   let lane = t % 32u;
   let wm = subgroup / WN;
   let wn = subgroup % WN;
@@ -190,58 +192,46 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
 
     let whole = k0 >= kEnd;
     let unscale = power(-ofA);
-    // Sums go to where rows can be read, 16 rows by 32 columns of each subgroup at a time.
+    // Sums go to where rows can be read, 16 rows of each subgroup at a time.
     // @unroll
     for (var i = 0u; i < MI; i++) {
-      var highest: array<f32, 4>;
-      var share: array<f32, 4>;
+      workgroupBarrier();
       // @unroll
-      for (var h = 0u; h < HALF; h++) {
-        workgroupBarrier();
-        storeSum(subgroup, 0u, sums[i * NI + 2u * h]);
-        storeSum(subgroup, 4u, sums[i * NI + 2u * h + 1u]);
-        workgroupBarrier();
-        // @unroll
-        for (var l = 0u; l < 4u; l++) {
-          let r = lane / 8u + 4u * l;
-          let row = m0 + 16u * (MI * wm + i) + r;
-          let column = n0 + 16u * (NI * wn + 2u * h) + 4u * (lane % 8u);
-          var v = power(-ofB) * (unscale * sumFour(subgroup, r * FLOATS + lane % 8u));
-          let at = cBase + row * p.n + column;
-          let inside = row < p.m && column < p.n;
-          if (inside && (ADD == 1u || !first)) { v += cFour(at, 4u); }
-          if (STATS != 0u) {
-            if (h == 0u) {
-              highest[l] = -1e30;
-              share[l] = 0.0;
-            }
-            if (inside) {
-              let most = max(highest[l], max(max(v.x, v.y), max(v.z, v.w)));
-              share[l] = share[l] * exp(highest[l] - most) + dot(exp(v - most), vec4f(1.0));
-              highest[l] = most;
-            }
-          }
-          if (STATS != 1u && inside) {
-            if (whole) { v = finish(row, p.column0 + column, v); }
-            cStore(at, 4u, v);
-          }
+      for (var j = 0u; j < NI; j++) { storeSum(subgroup, 4u * j, sums[i * NI + j]); }
+      workgroupBarrier();
+      var found: array<vec2f, ROWS>;
+      // @unroll
+      for (var l = 0u; l < ROWS; l++) {
+        let r = lane / ROW4 + 32u / ROW4 * l;
+        let row = m0 + 16u * (MI * wm + i) + r;
+        let column = n0 + 16u * NI * wn + 4u * (lane % ROW4);
+        var v = power(-ofB) * (unscale * sumFour(subgroup, r * FLOATS + lane % ROW4));
+        let at = cBase + row * p.n + column;
+        let inside = row < p.m && column < p.n;
+        if (inside && (ADD == 1u || !first)) { v += cFour(at, 4u); }
+        if (STATS == 1u) {
+          let most = max(max(v.x, v.y), max(v.z, v.w));
+          found[l] = select(vec2f(-1e30, 0.0), vec2f(most, dot(exp(v - most), vec4f(1.0))), inside);
+        } else if (inside) {
+          if (whole) { v = finish(row, p.column0 + column, v); }
+          cStore(at, 4u, v);
         }
       }
-      if (STATS != 0u) {
+      if (STATS == 1u) {
         // A row's share of each invocation, then the row's.
         workgroupBarrier();
         // @unroll
-        for (var l = 0u; l < 4u; l++) { putFour(subgroup, 32u * l + lane, vec4f(highest[l], share[l], 0.0, 0.0)); }
+        for (var l = 0u; l < ROWS; l++) { putFour(subgroup, 32u * l + lane, vec4f(found[l], 0.0, 0.0)); }
         workgroupBarrier();
         let row = m0 + 16u * (MI * wm + i) + lane;
         if (lane < 16u && row < p.m) {
-          var found = sumFour(subgroup, 8u * lane).xy;
-          for (var e = 1u; e < 8u; e++) {
-            let other = sumFour(subgroup, 8u * lane + e).xy;
-            let most = max(found.x, other.x);
-            found = vec2f(most, found.y * exp(found.x - most) + other.y * exp(other.x - most));
+          var all = sumFour(subgroup, ROW4 * lane).xy;
+          for (var e = 1u; e < ROW4; e++) {
+            let other = sumFour(subgroup, ROW4 * lane + e).xy;
+            let most = max(all.x, other.x);
+            all = vec2f(most, all.y * exp(all.x - most) + other.y * exp(other.x - most));
           }
-          statsStore((group.x * WN + wn) * p.m + row, found);
+          statsStore((group.x * WN + wn) * p.m + row, all);
         }
       }
     }

@@ -1,8 +1,7 @@
 import type { KernelTable } from '@linattn/math';
 import { window } from '../core/kernels.ts';
-import { product, type RowStatistics, rowStatistics, statisticsBytes } from '../core/matmul.ts';
+import { product, rowStatistics, statisticsBytes } from '../core/matmul.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
-import type { Buffer } from '../runtime/pool.ts';
 import mergeSource from './linear-cross-entropy.wgsl?raw';
 
 /** Knobs that benchmarks and tests turn: logits, or their gradients, that are held at a time, in bytes. */
@@ -24,28 +23,6 @@ fn finish(row: u32, column: u32, v: vec4f) -> vec4f {
   return dy[row] * (exp(v - logSum[row]) - select(vec4f(), vec4f(1.0), own));
 }`;
 
-/** Loss and log Σ exp of the rows from `row0` on, from what each tile of their logits found, which is given back. */
-export function logSums(
-  gpu: Gpu,
-  results: readonly [loss: Buffer, logSum: Buffer],
-  { stats, tiles }: RowStatistics,
-  inputs: readonly [x: Buffer, weight: Buffer, targets: Buffer],
-  {
-    rows,
-    width,
-    words,
-    row0,
-  }: { readonly rows: number; readonly width: number; readonly words: number; readonly row0: number },
-): void {
-  gpu.run(
-    { name: 'linearCrossEntropy', source: mergeSource, constants: {} },
-    [...results, stats, ...inputs],
-    [rows, width, words, tiles, row0],
-    gridOf(rows, 32),
-  );
-  gpu.give(stats);
-}
-
 /**
  * Cross entropy of x weightᵀ. Forward stores no logits: each tile of the product leaves its rows' largest and Σ exp. Backward makes the
  * logits' gradient again for some words of the vocabulary at a time, which finishes those words' rows of dWeight, and adds to dx.
@@ -62,8 +39,14 @@ export function linearCrossEntropyKernels(gpu: Gpu): KernelTable {
       for (let row = 0; row < rows; row += most) {
         const m = Math.min(most, rows - row);
         const size = { m, n: words, k: width, batch: 1, transposeA: false, transposeB: true };
-        const found = rowStatistics(gpu, bx, bw, size, row * width);
-        logSums(gpu, [loss, logSum], found, [bx, bw, bufferOf(targets)], { rows: m, width, words, row0: row });
+        const { stats, tiles } = rowStatistics(gpu, bx, bw, size, row * width);
+        gpu.run(
+          { name: 'linearCrossEntropy', source: mergeSource, constants: {} },
+          [loss, logSum, stats, bx, bw, bufferOf(targets)],
+          [m, width, words, tiles, row],
+          gridOf(m, 32),
+        );
+        gpu.give(stats);
       }
       return [loss, logSum];
     },
