@@ -109,11 +109,31 @@ async function createWebgpu() {
   return webgpuBackend();
 }
 
+const webgpuUnits: BackendEntry = {
+  name: 'webgpu-units',
+  summary: 'the same with its products on matrix units, as exact: NVIDIA',
+  // What it needs of WebGPU is experimental: only for who asks for it.
+  available: () =>
+    probe(
+      createWebgpuUnits,
+      ({ description }) => description,
+      () => false,
+    ),
+  create: createWebgpuUnits,
+};
+
+async function createWebgpuUnits() {
+  const { webgpuBackend } = await import('@linattn/kernels-webgpu');
+  const { matrixUnits } = await import('@linattn/kernels-webgpu/matrix');
+  return webgpuBackend({ matrixUnits: matrixUnits('split') });
+}
+
 /** In the order that `auto` tries them. A new backend is one more entry. */
 export const backends: readonly BackendEntry[] = [
   // Before WebGPU: asking Dawn for a GPU where there is none writes warnings to the terminal that nobody can catch.
   wasm,
   webgpu,
+  webgpuUnits,
   gpujs('webgpu', 'gpu.js: WebGPU'),
   gpujs('webasm', 'gpu.js: WebAssembly with SIMD', true),
   gpujs('cpu', 'gpu.js: plain JavaScript', true),
