@@ -17,23 +17,24 @@ struct Params {
 const NT = 32u * WM * WN;
 const BM = 16u * MI * WM;
 const BN = 16u * NI * WN;
-// Of a block: rows as they are stored, eights of a row, from row to row (odd, against bank conflicts); eights of an invocation.
+// Of a block: rows as they are stored, fours of a row, from row to row in fours of halves (an odd number of eights, against bank conflicts);
+// and the fours that an invocation loads, neighbours next to each other.
 const RA = TA * BK + (1u - TA) * 16u * MI;
-const EA = TA * 2u * MI + (1u - TA) * BK / 8u;
-const SA = EA + 1u - EA % 2u;
-const LA = WM * RA * EA / NT;
+const QA = TA * 4u * MI + (1u - TA) * BK / 4u;
+const SA = QA + 2u - 2u * (QA / 2u % 2u);
+const LA = WM * RA * QA / NT;
 const RB = TB * 16u * NI + (1u - TB) * BK;
-const EB = TB * BK / 8u + (1u - TB) * 2u * NI;
-const SB = EB + 1u - EB % 2u;
-const LB = WN * RB * EB / NT;
+const QB = TB * BK / 4u + (1u - TB) * 4u * NI;
+const SB = QB + 2u - 2u * (QB / 2u % 2u);
+const LB = WN * RB * QB / NT;
 const LOW_A = RA * SA;         // where low parts begin
 const LOW_B = RB * SB;
-// Sums of 16 rows of a subgroup: fours of a row, from row to row, and an invocation's.
+// Sums of 16 rows of a subgroup: fours of a row, from row to row in twos, and an invocation's fours.
 const ROW4 = 4u * NI;
-const FLOATS = ROW4 + 1u;
+const FLOATS = 2u * ROW4 + 2u;
 const ROWS = 16u * ROW4 / 32u;
-var<workgroup> aTile: array<array<vec4u, PARTS * LOW_A>, WM>;
-var<workgroup> bTile: array<array<vec4u, PARTS * LOW_B>, WN>;
+var<workgroup> aTile: array<array<vec2u, PARTS * LOW_A>, WM>;
+var<workgroup> bTile: array<array<vec2u, PARTS * LOW_B>, WN>;
 
 // See core/matmul.wgsl: without conditions, past the end the last row or column.
 fn aLoad(base: u32, rows: u32, width: u32, row: u32, column: u32) -> vec4f {
@@ -51,17 +52,15 @@ fn leading(v: vec4f) -> vec4f {
   if (PARTS == 1u) { return v; }
   return bitcast<vec4f>(bitcast<vec4u>(v) & vec4u(0xffffe000u));
 }
-fn halves(v: vec4f, w: vec4f) -> vec4u {
-  return vec4u(pack2x16float(v.xy), pack2x16float(v.zw), pack2x16float(w.xy), pack2x16float(w.zw));
-}
+fn halves(v: vec4f) -> vec2u { return vec2u(pack2x16float(v.xy), pack2x16float(v.zw)); }
 
-// Sums of a subgroup, in its own block.
-fn sumFour(subgroup: u32, at: u32) -> vec4f {
-  if (subgroup < WM) { return bitcast<vec4f>(aTile[subgroup][at]); }
-  return bitcast<vec4f>(bTile[subgroup - WM][at]);
+// Two numbers of a subgroup, in its own block.
+fn twoAt(subgroup: u32, at: u32) -> vec2f {
+  if (subgroup < WM) { return bitcast<vec2f>(aTile[subgroup][at]); }
+  return bitcast<vec2f>(bTile[subgroup - WM][at]);
 }
-fn putFour(subgroup: u32, at: u32, v: vec4f) {
-  if (subgroup < WM) { aTile[subgroup][at] = bitcast<vec4u>(v); } else { bTile[subgroup - WM][at] = bitcast<vec4u>(v); }
+fn putTwo(subgroup: u32, at: u32, v: vec2f) {
+  if (subgroup < WM) { aTile[subgroup][at] = bitcast<vec2u>(v); } else { bTile[subgroup - WM][at] = bitcast<vec2u>(v); }
 }
 
 // @block fetch
@@ -69,24 +68,18 @@ fn putFour(subgroup: u32, at: u32, v: vec4f) {
   for (var l = 0u; l < LA; l++) {
     let e = t + l * NT;
     if (TA == 1u) {
-      let column = m0 + 8u * (e / EA % WM * EA + e % EA);
-      fa[2u * l] = aLoad(aBase, p.k, p.m, k0 + e / (EA * WM), column);
-      fa[2u * l + 1u] = aLoad(aBase, p.k, p.m, k0 + e / (EA * WM), column + 4u);
+      fa[l] = aLoad(aBase, p.k, p.m, k0 + e / (QA * WM), m0 + 4u * (e % (QA * WM)));
     } else {
-      fa[2u * l] = aLoad(aBase, p.m, p.k, m0 + e / EA, k0 + 8u * (e % EA));
-      fa[2u * l + 1u] = aLoad(aBase, p.m, p.k, m0 + e / EA, k0 + 8u * (e % EA) + 4u);
+      fa[l] = aLoad(aBase, p.m, p.k, m0 + e / QA, k0 + 4u * (e % QA));
     }
   }
   // @unroll
   for (var l = 0u; l < LB; l++) {
     let e = t + l * NT;
     if (TB == 1u) {
-      fb[2u * l] = bLoad(bBase, p.n, p.k, n0 + e / EB, k0 + 8u * (e % EB));
-      fb[2u * l + 1u] = bLoad(bBase, p.n, p.k, n0 + e / EB, k0 + 8u * (e % EB) + 4u);
+      fb[l] = bLoad(bBase, p.n, p.k, n0 + e / QB, k0 + 4u * (e % QB));
     } else {
-      let column = n0 + 8u * (e / EB % WN * EB + e % EB);
-      fb[2u * l] = bLoad(bBase, p.k, p.n, k0 + e / (EB * WN), column);
-      fb[2u * l + 1u] = bLoad(bBase, p.k, p.n, k0 + e / (EB * WN), column + 4u);
+      fb[l] = bLoad(bBase, p.k, p.n, k0 + e / (QB * WN), n0 + 4u * (e % (QB * WN)));
     }
   }
 // @end
@@ -106,25 +99,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let bBase = p.bStart + batch * p.k * p.n;
   let cBase = (split * p.batch + batch) * p.m * p.n;
   var sums: array<Sum, MI * NI>;
-  var fa: array<vec4f, 2u * LA>;
-  var fb: array<vec4f, 2u * LB>;
+  var fa: array<vec4f, LA>;
+  var fb: array<vec4f, LB>;
   var k0 = split * p.kPerSplit;
   let begin = k0;
   // @place fetch
   // The largest numbers: 256 shares of A, then of B.
   if (t < 128u) {
     let four = tops[t];
-    aTile[0][t / 4u][t % 4u] = max(max(four.x, four.y), max(four.z, four.w));
+    aTile[0][t / 2u][t % 2u] = max(max(four.x, four.y), max(four.z, four.w));
   }
   workgroupBarrier();
-  var topA = vec4u();
-  var topB = vec4u();
-  for (var i = 0u; i < 16u; i++) {
+  var topA = vec2u();
+  var topB = vec2u();
+  for (var i = 0u; i < 32u; i++) {
     topA = max(topA, aTile[0][i]);
-    topB = max(topB, aTile[0][16u + i]);
+    topB = max(topB, aTile[0][32u + i]);
   }
-  let ofA = exponentOf(max(max(topA.x, topA.y), max(topA.z, topA.w)));
-  let ofB = exponentOf(max(max(topB.x, topB.y), max(topB.z, topB.w)));
+  let ofA = exponentOf(max(topA.x, topA.y));
+  let ofB = exponentOf(max(topB.x, topB.y));
   let scaleA = power(ofA);
   let scaleB = power(ofB);
 
@@ -139,26 +132,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       // @unroll
       for (var l = 0u; l < LA; l++) {
         let e = t + l * NT;
-        let k = e % EA * 8u;
-        let row = e / (EA * WM);
-        let v = scaleA * select(vec4f(), fa[2u * l], select(k, row, TA == 1u) < some);
-        let w = scaleA * select(vec4f(), fa[2u * l + 1u], select(k + 4u, row, TA == 1u) < some);
-        let block = select(e / (EA * RA), e / EA % WM, TA == 1u);
-        let at = select(e / EA % RA, row, TA == 1u) * SA + e % EA;
-        aTile[block][at] = halves(leading(v), leading(w));
-        if (PARTS == 2u) { aTile[block][LOW_A + at] = halves(v - leading(v), w - leading(w)); }
+        let k = select(4u * (e % QA), e / (QA * WM), TA == 1u);
+        let v = scaleA * select(vec4f(), fa[l], k < some);
+        let block = select(e / (QA * RA), e / QA % WM, TA == 1u);
+        let at = select(e / QA % RA, e / (QA * WM), TA == 1u) * SA + e % QA;
+        aTile[block][at] = halves(leading(v));
+        if (PARTS == 2u) { aTile[block][LOW_A + at] = halves(v - leading(v)); }
       }
       // @unroll
       for (var l = 0u; l < LB; l++) {
         let e = t + l * NT;
-        let k = e % EB * 8u;
-        let row = e / (EB * WN);
-        let v = scaleB * select(vec4f(), fb[2u * l], select(row, k, TB == 1u) < some);
-        let w = scaleB * select(vec4f(), fb[2u * l + 1u], select(row, k + 4u, TB == 1u) < some);
-        let block = select(e / EB % WN, e / (EB * RB), TB == 1u);
-        let at = select(row, e / EB % RB, TB == 1u) * SB + e % EB;
-        bTile[block][at] = halves(leading(v), leading(w));
-        if (PARTS == 2u) { bTile[block][LOW_B + at] = halves(v - leading(v), w - leading(w)); }
+        let k = select(e / (QB * WN), 4u * (e % QB), TB == 1u);
+        let v = scaleB * select(vec4f(), fb[l], k < some);
+        let block = select(e / QB % WN, e / (QB * RB), TB == 1u);
+        let at = select(e / (QB * WN), e / QB % RB, TB == 1u) * SB + e % QB;
+        bTile[block][at] = halves(leading(v));
+        if (PARTS == 2u) { bTile[block][LOW_B + at] = halves(v - leading(v)); }
       }
       workgroupBarrier();
       // The next panel is under way while this one is used.
@@ -171,14 +160,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         for (var i = 0u; i < MI; i++) {
           // @unroll
           for (var part = 0u; part < PARTS; part++) {
-            left[part * MI + i] = leftAt(wm, part * LOW_A + TA * (16u * k * SA + 2u * i) + (1u - TA) * (16u * i * SA + 2u * k));
+            left[part * MI + i] = leftAt(wm, part * LOW_A + TA * (16u * k * SA + 4u * i) + (1u - TA) * (16u * i * SA + 4u * k));
           }
         }
         // @unroll
         for (var j = 0u; j < NI; j++) {
-          let high = rightAt(wn, TB * (16u * j * SB + 2u * k) + (1u - TB) * (16u * k * SB + 2u * j));
+          let high = rightAt(wn, TB * (16u * j * SB + 4u * k) + (1u - TB) * (16u * k * SB + 4u * j));
           if (PARTS == 2u) {
-            let low = rightAt(wn, LOW_B + TB * (16u * j * SB + 2u * k) + (1u - TB) * (16u * k * SB + 2u * j));
+            let low = rightAt(wn, LOW_B + TB * (16u * j * SB + 4u * k) + (1u - TB) * (16u * k * SB + 4u * j));
             // @unroll
             for (var i = 0u; i < MI; i++) { sums[i * NI + j] = multiply(left[i], low, sums[i * NI + j]); }
             // @unroll
@@ -197,7 +186,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     for (var i = 0u; i < MI; i++) {
       workgroupBarrier();
       // @unroll
-      for (var j = 0u; j < NI; j++) { storeSum(subgroup, 4u * j, sums[i * NI + j]); }
+      for (var j = 0u; j < NI; j++) { storeSum(subgroup, 8u * j, sums[i * NI + j]); }
       workgroupBarrier();
       var found: array<vec2f, ROWS>;
       // @unroll
@@ -205,7 +194,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         let r = lane / ROW4 + 32u / ROW4 * l;
         let row = m0 + 16u * (MI * wm + i) + r;
         let column = n0 + 16u * NI * wn + 4u * (lane % ROW4);
-        var v = power(-ofB) * (unscale * sumFour(subgroup, r * FLOATS + lane % ROW4));
+        let place = r * FLOATS + 2u * (lane % ROW4);
+        var v = power(-ofB) * (unscale * vec4f(twoAt(subgroup, place), twoAt(subgroup, place + 1u)));
         let at = cBase + row * p.n + column;
         let inside = row < p.m && column < p.n;
         if (inside && (ADD == 1u || !first)) { v += cFour(at, 4u); }
@@ -221,13 +211,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         // A row's share of each invocation, then the row's.
         workgroupBarrier();
         // @unroll
-        for (var l = 0u; l < ROWS; l++) { putFour(subgroup, 32u * l + lane, vec4f(found[l], 0.0, 0.0)); }
+        for (var l = 0u; l < ROWS; l++) { putTwo(subgroup, 32u * l + lane, found[l]); }
         workgroupBarrier();
         let row = m0 + 16u * (MI * wm + i) + lane;
         if (lane < 16u && row < p.m) {
-          var all = sumFour(subgroup, ROW4 * lane).xy;
+          var all = twoAt(subgroup, ROW4 * lane);
           for (var e = 1u; e < ROW4; e++) {
-            let other = sumFour(subgroup, ROW4 * lane + e).xy;
+            let other = twoAt(subgroup, ROW4 * lane + e);
             let most = max(all.x, other.x);
             all = vec2f(most, all.y * exp(all.x - most) + other.y * exp(other.x - most));
           }
