@@ -33,8 +33,8 @@ export interface WebgpuOptions extends OpenOptions {
    */
   readonly wholeVectors?: boolean;
   /**
-   * Attention on matrix units: `matrixUnits('split' | 'half')` of `@linattn/kernels-webgpu/matrix`. A `device` of your own must have been
-   * opened with their features. Default: plain float32.
+   * Attention on matrix units, with heads of up to 64 numbers: `matrixUnits('split' | 'half')` of `@linattn/kernels-webgpu/matrix`. A
+   * `device` of your own must have been opened with their features. Default: plain float32.
    */
   readonly matrixUnits?: MatrixUnits;
   /** Called while kernels compile, before the first submission that needs them. */

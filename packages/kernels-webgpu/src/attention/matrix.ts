@@ -1,3 +1,4 @@
+import type { Gpu } from '../runtime/gpu.ts';
 import type { Sizes } from './run.ts';
 
 /** Kernels on matrix units, as `matrixUnits` of `@linattn/kernels-webgpu/matrix` makes them. */
@@ -23,9 +24,15 @@ export interface MatrixUnits {
 /** Tokens of a chunk. */
 export const matrixChunk = 64;
 
+const widest = ({ width, valueWidth }: Sizes): number => Math.max(width, valueWidth);
+
+/** Matrix units where they take part: the plain kernels are faster with heads of more than 64 numbers. */
+export const matrixFor = ({ matrix }: Gpu, sizes: Sizes): MatrixUnits | undefined =>
+  widest(sizes) <= 64 ? matrix : undefined;
+
 /** Features of a panel, and columns of a workgroup. */
-export function matrixWidth({ width, valueWidth }: Sizes): number {
-  const most = Math.max(width, valueWidth);
+export function matrixWidth(sizes: Sizes): number {
+  const most = widest(sizes);
   if (most <= 16) return 16;
   return most <= 32 ? 32 : 64;
 }

@@ -8,7 +8,7 @@ import chunkSource from './chunk.wgsl?raw';
 import { type Factor, one } from './factors.ts';
 import fillNumbersSource from './fill-numbers.wgsl?raw';
 import fillVectorsSource from './fill-vectors.wgsl?raw';
-import { type MatrixUnits, matrixChunk, matrixWays, matrixWidth } from './matrix.ts';
+import { type MatrixUnits, matrixChunk, matrixFor, matrixWays, matrixWidth } from './matrix.ts';
 import prefixSource from './prefix.wgsl?raw';
 import runSource from './run.wgsl?raw';
 import statesSource from './states.wgsl?raw';
@@ -81,7 +81,8 @@ function chunkTile(gpu: Gpu, columns: number): ChunkTile {
 }
 
 /** Tokens of a chunk: the same for all kernels of an attention. */
-const chunkOf = (gpu: Gpu, sizes: Sizes): number => (gpu.matrix ? matrixChunk : chunkTile(gpu, sizes.valueWidth).C);
+const chunkOf = (gpu: Gpu, sizes: Sizes): number =>
+  matrixFor(gpu, sizes) ? matrixChunk : chunkTile(gpu, sizes.valueWidth).C;
 
 /** Chunks along x of the grid at most. */
 const mostChunks = 32_768;
@@ -269,10 +270,11 @@ function statesProgram(
     fourOf('y', vectorY),
     fourOf('z', vectorZ),
   ];
-  if (gpu.matrix) {
+  const matrix = matrixFor(gpu, sizes);
+  if (matrix) {
     const K = matrixWidth(sizes);
     const WAYS = matrixWays(K);
-    const program = matrixProgram(gpu.matrix, 'states', `${Number(vectorY)}${Number(vectorZ)}`, declarations, {
+    const program = matrixProgram(matrix, 'states', `${Number(vectorY)}${Number(vectorZ)}`, declarations, {
       K,
       WAYS,
       SLOTS: 4,
@@ -353,7 +355,7 @@ export interface Target {
 
 /** Columns of a workgroup of `chunks`. */
 const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
-  gpu.matrix ? matrixWidth(sizes) : 4 * chunkTile(gpu, columns).TV4;
+  matrixFor(gpu, sizes) ? matrixWidth(sizes) : 4 * chunkTile(gpu, columns).TV4;
 
 /** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
 export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: number): number {
@@ -374,10 +376,11 @@ export function chunks(
 ): void {
   const [, pairs] = range.pairs;
   const at = layout(sizes, exchanged);
+  const matrix = matrixFor(gpu, sizes);
   const tile = chunkTile(gpu, at.columns);
   const C = chunkOf(gpu, sizes);
   const wide = columnsOf(gpu, sizes, at.columns);
-  const deep = gpu.matrix ? wide : tile.KP;
+  const deep = matrix ? wide : tile.KP;
   const tiles = Math.ceil(at.columns / wide);
   const [vectorX, vectorZ] = [at.features, at.columns].map((size) => !gpu.software && size % 4 === 0);
   const mode: Mode = {
@@ -405,8 +408,8 @@ export function chunks(
     storeOf('out', vectorZ),
   ];
   const panels = Math.ceil(at.features / deep);
-  const program = gpu.matrix
-    ? matrixProgram(gpu.matrix, 'chunk', variant, declarations, {
+  const program = matrix
+    ? matrixProgram(matrix, 'chunk', variant, declarations, {
         K: wide,
         WAYS: matrixWays(wide),
         PANELS: panels,

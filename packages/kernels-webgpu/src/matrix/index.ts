@@ -18,7 +18,8 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 
 /**
  * Attention on matrix units, for `webgpuBackend({ matrixUnits })`. They multiply halves (f16) and sum in float32; needs an adapter with
- * the features `chromium-experimental-subgroup-matrix` (16 x 16 x 16), `shader-f16` and `subgroups` (of 32).
+ * the features `chromium-experimental-subgroup-matrix` (16 x 16 x 16), `shader-f16` and `subgroups` (of 32). Where heads have more than 64
+ * numbers, in q and k or in v, attention takes the plain float32 kernels, which are faster there.
  * @param precision `split`: each float32 is the sum of two halves, and products are three; as exact as float32 arithmetic. `half`: one
  * half, relative error about 5e-4. In both, tensors stay float32, and numbers are scaled by powers of two so that none over- or underflows.
  */

@@ -23,30 +23,54 @@ async function nullDevice(units: ReturnType<typeof matrixUnits>) {
   return { gpu, device: await adapter.requestDevice({ requiredFeatures: [...units.features] }) };
 }
 
-describe('shaders on matrix units', () => {
-  test.each(['split', 'half'] as const)('are valid (%s)', async (precision) => {
-    const units = matrixUnits(precision);
-    const { gpu, device } = await nullDevice(units);
-    const backend = await webgpuBackend({ device, matrixUnits: units, unroll: true });
-    device.pushErrorScope('validation');
-    scope(() => {
-      for (const width of [5, 32, 64, 100]) {
-        const draw = (...shape: number[]) =>
-          tensor(backend, new Float32Array(shape.reduce((x, y) => x * y)).fill(0.1), shape);
-        const inputs = [draw(1, 40, 1, width), draw(1, 40, 1, width), draw(1, 40, 1, width)] as const;
-        for (const mask of ['causal', 'bidirectional'] as const) {
-          const { outputs, pullback } = vjp(
-            () => [linearAttention(...inputs, { mask, normalize: 'l2', keyWeights: draw(1, 40, 1) }).output],
-            inputs,
-          );
-          for (const gradient of pullback(outputs)) gradient.dispose();
-        }
+/** The names of the chunk and states kernels that attention takes, forward and backward, with heads of each [width, valueWidth]. */
+async function kernelNames(precision: 'split' | 'half', sizes: readonly (readonly [number, number])[]) {
+  const units = matrixUnits(precision);
+  const { gpu, device } = await nullDevice(units);
+  const names: string[] = [];
+  const make = device.createShaderModule.bind(device);
+  device.createShaderModule = (descriptor) => {
+    if (/^(chunk|states)/.test(descriptor.label!)) names.push(descriptor.label!);
+    return make(descriptor);
+  };
+  const backend = await webgpuBackend({ device, matrixUnits: units, unroll: true });
+  device.pushErrorScope('validation');
+  scope(() => {
+    for (const [width, valueWidth] of sizes) {
+      const draw = (...shape: number[]) =>
+        tensor(backend, new Float32Array(shape.reduce((x, y) => x * y)).fill(0.1), shape);
+      const inputs = [draw(1, 70, 1, width), draw(1, 70, 1, width), draw(1, 70, 1, valueWidth)] as const;
+      for (const mask of ['causal', 'bidirectional'] as const) {
+        const { outputs, pullback } = vjp(
+          () => [linearAttention(...inputs, { mask, normalize: 'l2', keyWeights: draw(1, 70, 1) }).output],
+          inputs,
+        );
+        for (const gradient of pullback(outputs)) gradient.dispose();
       }
-    });
-    expect((await device.popErrorScope())?.message).toBeUndefined();
-    await backend.dispose();
-    device.destroy();
-    expect(gpu).toBeDefined();
+    }
+  });
+  expect((await device.popErrorScope())?.message).toBeUndefined();
+  await backend.dispose();
+  device.destroy();
+  expect(gpu).toBeDefined();
+  return names;
+}
+
+describe('shaders on matrix units', () => {
+  const narrow = [5, 16, 20, 32, 50, 64].map((width) => [width, width] as const);
+  test.each(['split', 'half'] as const)('are valid (%s)', async (precision) => {
+    const names = await kernelNames(precision, [...narrow, [17, 64], [64, 17]]);
+    expect(names).not.toEqual([]);
+    for (const name of names) expect(name).toContain('on matrix units');
+  });
+
+  test.each([
+    [128, 64],
+    [64, 100],
+  ] as const)('are not for wide heads: %d and %d', async (width, valueWidth) => {
+    const names = await kernelNames('half', [[width, valueWidth]]);
+    expect(names).not.toEqual([]);
+    for (const name of names) expect(name).not.toContain('on matrix units');
   });
 });
 
@@ -84,6 +108,18 @@ describe.skipIf(missing !== undefined)('emulated matrix units', () => {
     } finally {
       tuning.workgroups = workgroups;
     }
+  });
+
+  test.each([
+    [20, 100],
+    [128, 20],
+  ])('split: heads too wide for them, %d and %d', async (width, valueWidth) => {
+    const wide = [
+      [1, 70, 1, width],
+      [1, 70, 1, width],
+      [1, 70, 1, valueWidth],
+    ] as const;
+    expect(await worstError(emulated, wide, attend)).toBeLessThan(2e-6);
   });
 
   test.each([1e-15, 1e15])('split: numbers around %d', async (size) => {
