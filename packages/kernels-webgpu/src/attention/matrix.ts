@@ -30,12 +30,12 @@ const widest = ({ width, valueWidth }: Sizes): number => Math.max(width, valueWi
 export const matrixFor = ({ matrix }: Gpu, sizes: Sizes): MatrixUnits | undefined =>
   widest(sizes) <= 64 ? matrix : undefined;
 
-/** Features of a panel, and columns of a workgroup. */
+/** Features and columns that kernels have room for. */
 export function matrixWidth(sizes: Sizes): number {
   const most = widest(sizes);
   if (most <= 16) return 16;
   return most <= 32 ? 32 : 64;
 }
 
-/** Subgroups that share 16 rows: two where each then still loads something of every tile. */
-export const matrixWays = (K: number): number => (K === 16 ? 1 : 2);
+/** Subgroups that share 16 rows: two where each then has 32 columns, a whole block (tile.wgsl). */
+export const matrixWays = (K: number): number => (K === 64 ? 2 : 1);

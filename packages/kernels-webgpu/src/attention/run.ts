@@ -272,15 +272,8 @@ function statesProgram(
   ];
   const matrix = matrixFor(gpu, sizes);
   if (matrix) {
-    const K = matrixWidth(sizes);
-    const WAYS = matrixWays(K);
-    const program = matrixProgram(matrix, 'states', `${Number(vectorY)}${Number(vectorZ)}`, declarations, {
-      K,
-      WAYS,
-      SLOTS: 4,
-      ...fixed,
-    });
-    return { program, tiles: Math.ceil(width / K) * Math.ceil(valueWidth / K) };
+    const variant = `${Number(vectorY)}${Number(vectorZ)}`;
+    return { program: matrixProgram(matrix, 'states', variant, declarations, sizes, fixed), tiles: 1 };
   }
   const chosen = chooseStateTile(width, valueWidth, gpu.software);
   const tile = tuning.adjustStates?.(chosen) ?? chosen;
@@ -299,13 +292,15 @@ function matrixProgram(
   kernel: 'states' | 'chunk',
   variant: string,
   declarations: readonly string[],
-  constants: Constants,
+  sizes: Sizes,
+  fixed: Constants,
 ): Program {
-  const source = 'PLANES' in constants ? texts[kernel] : ofAnyMode(texts[kernel]);
+  const source = 'PLANES' in fixed ? texts[kernel] : ofAnyMode(texts[kernel]);
+  const K = matrixWidth(sizes);
   return {
     name: `${kernel} on matrix units ${variant}`,
     source,
-    constants: { PARTS: precision === 'split' ? 2 : 1, ...constants },
+    constants: { PARTS: precision === 'split' ? 2 : 1, K, WAYS: matrixWays(K), ...fixed },
     declarations: [...declarations, texts.helpers].join('\n'),
     directives: texts.directives,
   };
@@ -407,15 +402,8 @@ export function chunks(
     ...['z', 'out', 'aux'].map((name) => fourOf(name, vectorZ)),
     storeOf('out', vectorZ),
   ];
-  const panels = Math.ceil(at.features / deep);
   const program = matrix
-    ? matrixProgram(matrix, 'chunk', variant, declarations, {
-        K: wide,
-        WAYS: matrixWays(wide),
-        PANELS: panels,
-        SLOTS: 3 * panels + 2,
-        ...fixed,
-      })
+    ? matrixProgram(matrix, 'chunk', variant, declarations, sizes, fixed)
     : {
         name: `chunk${variant}`,
         source: gpu.software ? ofAnyMode(chunkText(gpu)) : chunkText(gpu),
