@@ -13,7 +13,6 @@ export interface MatrixUnits {
     readonly directives: string;
     /** Workgroup memory, and what products of tiles are written with. */
     readonly helpers: string;
-    readonly states: string;
     readonly chunk: string;
     /** Products of matrices, and the largest numbers that they are scaled by. */
     readonly product: string;
@@ -21,21 +20,15 @@ export interface MatrixUnits {
   };
 }
 
-/** Tokens of a chunk. */
+/** Tokens of a chunk, and features and columns that a workgroup has room for. */
 export const matrixChunk = 64;
+export const matrixWidth = 64;
 
-const widest = ({ width, valueWidth }: Sizes): number => Math.max(width, valueWidth);
+/** Knob that tests turn: the narrowest heads on matrix units. */
+export const matrixTuning = { narrowest: 33 };
 
-/** Matrix units where they take part: the plain kernels are faster with heads of more than 64 numbers. */
-export const matrixFor = ({ matrix }: Gpu, sizes: Sizes): MatrixUnits | undefined =>
-  widest(sizes) <= 64 ? matrix : undefined;
-
-/** Features and columns that kernels have room for. */
-export function matrixWidth(sizes: Sizes): number {
-  const most = widest(sizes);
-  if (most <= 16) return 16;
-  return most <= 32 ? 32 : 64;
+/** Matrix units where attention gains by them: not with heads of up to 32 numbers (half a tile), nor of more than 64 (P twice). */
+export function matrixFor({ matrix }: Gpu, { width, valueWidth }: Sizes): MatrixUnits | undefined {
+  const most = Math.max(width, valueWidth);
+  return most >= matrixTuning.narrowest && most <= matrixWidth ? matrix : undefined;
 }
-
-/** Subgroups that share 16 rows: two where each then has 32 columns, a whole block (tile.wgsl). */
-export const matrixWays = (K: number): number => (K === 64 ? 2 : 1);

@@ -8,7 +8,7 @@ import chunkSource from './chunk.wgsl?raw';
 import { type Factor, one } from './factors.ts';
 import fillNumbersSource from './fill-numbers.wgsl?raw';
 import fillVectorsSource from './fill-vectors.wgsl?raw';
-import { type MatrixUnits, matrixChunk, matrixFor, matrixWays, matrixWidth } from './matrix.ts';
+import { matrixChunk, matrixFor, matrixWidth } from './matrix.ts';
 import prefixSource from './prefix.wgsl?raw';
 import runSource from './run.wgsl?raw';
 import statesSource from './states.wgsl?raw';
@@ -270,11 +270,6 @@ function statesProgram(
     fourOf('y', vectorY),
     fourOf('z', vectorZ),
   ];
-  const matrix = matrixFor(gpu, sizes);
-  if (matrix) {
-    const variant = `${Number(vectorY)}${Number(vectorZ)}`;
-    return { program: matrixProgram(matrix, 'states', variant, declarations, sizes, fixed), tiles: 1 };
-  }
   const chosen = chooseStateTile(width, valueWidth, gpu.software);
   const tile = tuning.adjustStates?.(chosen) ?? chosen;
   const FULL = Number(width % (4 * tile.M4) === 0 && valueWidth % (4 * tile.J4) === 0);
@@ -285,25 +280,6 @@ function statesProgram(
     declarations: declarations.join('\n'),
   };
   return { program, tiles: Math.ceil(valueWidth / (4 * tile.J4)) * Math.ceil(width / (4 * tile.M4)) };
-}
-
-function matrixProgram(
-  { precision, texts }: MatrixUnits,
-  kernel: 'states' | 'chunk',
-  variant: string,
-  declarations: readonly string[],
-  sizes: Sizes,
-  fixed: Constants,
-): Program {
-  const source = 'PLANES' in fixed ? texts[kernel] : ofAnyMode(texts[kernel]);
-  const K = matrixWidth(sizes);
-  return {
-    name: `${kernel} on matrix units ${variant}`,
-    source,
-    constants: { PARTS: precision === 'split' ? 2 : 1, K, WAYS: matrixWays(K), ...fixed },
-    declarations: [...declarations, texts.helpers].join('\n'),
-    directives: texts.directives,
-  };
 }
 
 const switches = {
@@ -350,7 +326,7 @@ export interface Target {
 
 /** Columns of a workgroup of `chunks`. */
 const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
-  matrixFor(gpu, sizes) ? matrixWidth(sizes) : 4 * chunkTile(gpu, columns).TV4;
+  matrixFor(gpu, sizes) ? matrixWidth : 4 * chunkTile(gpu, columns).TV4;
 
 /** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
 export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: number): number {
@@ -402,8 +378,14 @@ export function chunks(
     ...['z', 'out', 'aux'].map((name) => fourOf(name, vectorZ)),
     storeOf('out', vectorZ),
   ];
-  const program = matrix
-    ? matrixProgram(matrix, 'chunk', variant, declarations, sizes, fixed)
+  const program: Program = matrix
+    ? {
+        name: `chunk on matrix units ${variant}`,
+        source: gpu.software ? ofAnyMode(matrix.texts.chunk) : matrix.texts.chunk,
+        constants: { PARTS: matrix.precision === 'split' ? 2 : 1, ...fixed },
+        declarations: [...declarations, matrix.texts.helpers].join('\n'),
+        directives: matrix.texts.directives,
+      }
     : {
         name: `chunk${variant}`,
         source: gpu.software ? ofAnyMode(chunkText(gpu)) : chunkText(gpu),

@@ -1,5 +1,5 @@
 // attention/chunk.wgsl on matrix units: the same primitive, parameters and buffers; see there. A workgroup has a chunk of 64 rows (x) and a head
-// (y), whose features and columns are K at most; each WAYS of its subgroups have 16 rows, and share the blocks of columns and keys. Tiles of
+// (y), whose features and columns are 64 at most; each two of its eight subgroups have 16 rows, and share the blocks of columns and keys. Tiles of
 // x, S, y, P and z go through workgroup memory one after the other: out = x S, P = x yᵀ, out += P z. Blocks of P above the diagonal are left
 // out. α β and U are added in float32. Loads are under way while what came before is multiplied. Sums are kept at the scale of the smallest
 // of what was added (`ofOut`: an exponent that only falls).
@@ -12,6 +12,8 @@
 @group(0) @binding(8) var<storage, read> aux: array<ZUnit>;
 
 const SLOTS = 5u;               // for the largest numbers of x, S, y, P and z
+const K = 64u;
+const WAYS = 2u;                // subgroups that share 16 rows
 const NT = 128u * WAYS;
 const Q = K / 8u;               // eights of a row
 const L = 64u * Q / NT;         // eights of an invocation
@@ -129,8 +131,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       if (EXTRA == 3u) { sums.x += share; } else { shares[8u * (own + DOWN * l) + eight] = share; }
     }
     let deep = own + DOWN * l < select(p.features, p.columns, XCH == 1u);
-    fs[2u * l] = select(vec4f(), fs[2u * l] + fl[2u * l], (FULL == 1u && K == 64u) || (deep && wide > 0));
-    fs[2u * l + 1u] = select(vec4f(), fs[2u * l + 1u] + fl[2u * l + 1u], (FULL == 1u && K == 64u) || (deep && wide > 4));
+    fs[2u * l] = select(vec4f(), fs[2u * l] + fl[2u * l], FULL == 1u || (deep && wide > 0));
+    fs[2u * l + 1u] = select(vec4f(), fs[2u * l + 1u] + fl[2u * l + 1u], FULL == 1u || (deep && wide > 4));
     topS = max(topS, largest(fs[2u * l], fs[2u * l + 1u]));
   }
   raise(0u, topX);

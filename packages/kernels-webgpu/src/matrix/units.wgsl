@@ -4,7 +4,6 @@ alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
 
 fn leftAt(block: u32, at: u32) -> Left { return subgroupMatrixLoad<Left, row_major>(&tile[block], at, STRIDE); }
-fn leftTurnedAt(block: u32, at: u32) -> Left { return subgroupMatrixLoad<Left, col_major>(&tile[block], at, STRIDE); }
 
 // sum + left right, with the low parts of both where numbers have two. `right` lies by rows or (turned) by columns.
 fn add(high: Left, low: Left, block: u32, at: u32, sum: Sum) -> Sum {

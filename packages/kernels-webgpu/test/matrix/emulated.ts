@@ -1,6 +1,6 @@
 import { type MatrixUnits, matrixUnits } from '../../src/matrix/index.ts';
-import tile from '../../src/matrix/tile.wgsl?raw';
 import product from '../../src/matrix/product.wgsl?raw';
+import tile from '../../src/matrix/tile.wgsl?raw';
 import emulated from './emulated.wgsl?raw';
 import emulatedProduct from './emulated-product.wgsl?raw';
 
@@ -22,7 +22,6 @@ export function emulatedUnits(precision: 'split' | 'half'): MatrixUnits {
     texts: {
       directives: '',
       helpers: `${tile}\n${emulated}`,
-      states: adapt(texts.states),
       chunk: adapt(texts.chunk),
       largest: texts.largest,
       product: adapt(`${product}\n${emulatedProduct}`),

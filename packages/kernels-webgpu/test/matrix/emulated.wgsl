@@ -4,13 +4,11 @@ alias Sum = mat2x4f;
 var<private> laneOf: u32;
 
 fn half(block: u32, at: u32) -> f32 { return unpack2x16float(tile[block][at / 8u][(at / 2u) % 4u])[at % 2u]; }
-fn leftFrom(block: u32, at: u32, step: u32) -> Left {
+fn leftAt(block: u32, at: u32) -> Left {
   var a: Left;
-  for (var k = 0u; k < 16u; k++) { a[k / 4u][k % 4u] = half(block, at + k * step); }
+  for (var k = 0u; k < 16u; k++) { a[k / 4u][k % 4u] = half(block, 8u * (at + laneOf / 2u * STRIDE) + k); }
   return a;
 }
-fn leftAt(block: u32, at: u32) -> Left { return leftFrom(block, 8u * (at + (laneOf / 2u) * STRIDE), 1u); }
-fn leftTurnedAt(block: u32, at: u32) -> Left { return leftFrom(block, 8u * at + laneOf / 2u, 8u * STRIDE); }
 fn addFrom(high: Left, low: Left, block: u32, at: u32, row: u32, column: u32, sum: Sum) -> Sum {
   var a = high;
   var b = low;
