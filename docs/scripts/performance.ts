@@ -198,11 +198,17 @@ interface Steps {
 
 function gpuTraining(): string {
   const file = 'packages/kernels-webgpu/benchmarks/h200-training.json';
-  const { device, date, about, training } = read<{ device: string; date: string; about: string; training: Steps[] }>(
-    file,
-  );
-  const rows = training.map((each) => [
+  const { device, date, about, training } = read<{
+    device: string;
+    date: string;
+    about: string;
+    /** By what ran on matrix units. */
+    training: Readonly<Record<string, Steps[]>>;
+  }>(file);
+  const runs = Object.entries(training).flatMap(([units, steps]) => steps.map((each) => ({ ...each, units })));
+  const rows = runs.map((each) => [
     each.attention,
+    each.units,
     `${each.batch} × ${thousands(each.seqLen)}`,
     thousands(each.tokensPerSecond),
     digits(each.stepMilliseconds),
@@ -212,6 +218,7 @@ function gpuTraining(): string {
   ]);
   const columns = [
     'attention',
+    'matrix units',
     'rows × tokens',
     'tokens/s',
     'step, ms',

@@ -11,10 +11,10 @@ import {
 } from '@linattn/math';
 import { linearAttentionBackward } from './attention/backward.ts';
 import { linearAttention } from './attention/forward.ts';
-import type { MatrixUnits } from './attention/matrix.ts';
 import { coreKernels } from './core/kernels.ts';
 import { type OpenOptions, onVulkan, openDevice } from './device.ts';
 import { bufferOf, Gpu } from './runtime/gpu.ts';
+import type { MatrixUnits } from './runtime/matrix-units.ts';
 import type { Buffer } from './runtime/pool.ts';
 import type { CompileProgress, Timing } from './runtime/recorder.ts';
 import { softmaxKernels } from './softmax/kernels.ts';
@@ -33,8 +33,8 @@ export interface WebgpuOptions extends OpenOptions {
    */
   readonly wholeVectors?: boolean;
   /**
-   * Attention on matrix units, with heads of up to 64 numbers: `matrixUnits('split' | 'half')` of `@linattn/kernels-webgpu/matrix`. A
-   * `device` of your own must have been opened with their features. Default: plain float32.
+   * Products on matrix units: `matrixUnits('split' | 'half')` of `@linattn/kernels-webgpu/matrix`. A `device` of your own must have been
+   * opened with their features. Default: plain float32.
    */
   readonly matrixUnits?: MatrixUnits;
   /** Called while kernels compile, before the first submission that needs them. */

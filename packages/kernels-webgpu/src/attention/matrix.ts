@@ -1,24 +1,6 @@
 import type { Gpu } from '../runtime/gpu.ts';
+import type { MatrixUnits } from '../runtime/matrix-units.ts';
 import type { Sizes } from './run.ts';
-
-/** Kernels on matrix units, as `matrixUnits` of `@linattn/kernels-webgpu/matrix` makes them. */
-export interface MatrixUnits {
-  /** Products of two halves a number, or of one. */
-  readonly precision: 'split' | 'half';
-  /** What the device must have. */
-  readonly features: readonly GPUFeatureName[];
-  /** Flags that Dawn needs for them, in Node. */
-  readonly dawnFlags: readonly string[];
-  readonly texts: {
-    readonly directives: string;
-    /** Workgroup memory, and what products of tiles are written with. */
-    readonly helpers: string;
-    readonly chunk: string;
-    /** Products of matrices, and the largest numbers that they are scaled by. */
-    readonly product: string;
-    readonly largest: string;
-  };
-}
 
 /** Tokens of a chunk, and features and columns that a workgroup has room for. */
 export const matrixChunk = 64;

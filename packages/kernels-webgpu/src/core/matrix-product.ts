@@ -1,5 +1,5 @@
-import type { MatrixUnits } from '../attention/matrix.ts';
 import type { Gpu } from '../runtime/gpu.ts';
+import type { MatrixUnits } from '../runtime/matrix-units.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import type { Program } from '../runtime/program.ts';
 import type { Constants } from '../runtime/specialize.ts';

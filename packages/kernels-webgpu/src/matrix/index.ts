@@ -1,5 +1,5 @@
 /// <reference path="../wgsl.d.ts" />
-import type { MatrixUnits } from '../attention/matrix.ts';
+import type { MatrixUnits } from '../runtime/matrix-units.ts';
 import chunk from './chunk.wgsl?raw';
 import largest from './largest.wgsl?raw';
 import product from './product.wgsl?raw';
@@ -7,7 +7,7 @@ import productUnits from './product-units.wgsl?raw';
 import tile from './tile.wgsl?raw';
 import units from './units.wgsl?raw';
 
-export type { MatrixUnits } from '../attention/matrix.ts';
+export type { MatrixUnits } from '../runtime/matrix-units.ts';
 
 const directives = `enable f16;
 enable subgroups;

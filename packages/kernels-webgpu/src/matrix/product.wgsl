@@ -44,7 +44,7 @@ fn bLoad(base: u32, rows: u32, width: u32, row: u32, column: u32) -> vec4f {
   return bFour(base + min(row, rows - 1u) * width + min(column, width - 4u), 4u);
 }
 
-fn exponentOf(top: u32) -> i32 { return clamp(141 - i32(top >> 23u), -100, 100); }
+fn exponentOf(top: u32) -> i32 { return min(141 - i32(top >> 23u), 126); }
 fn power(exponent: i32) -> f32 { return bitcast<f32>(u32(exponent + 127) << 23u); }
 
 // What a half holds of a number. By bits, because some compilers take unpack(pack(x)) for x.
@@ -120,6 +120,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let ofB = exponentOf(max(topB.x, topB.y));
   let scaleA = power(ofA);
   let scaleB = power(ofB);
+  // The smaller first: what is between does not overflow.
+  let smaller = power(-max(ofA, ofB));
+  let larger = power(-min(ofA, ofB));
 
   while (k0 < kEnd) {
     let first = k0 == begin;
@@ -180,7 +183,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     }
 
     let whole = k0 >= kEnd;
-    let unscale = power(-ofA);
     // Sums go to where rows can be read, 16 rows of each subgroup at a time.
     // @unroll
     for (var i = 0u; i < MI; i++) {
@@ -195,7 +197,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         let row = m0 + 16u * (MI * wm + i) + r;
         let column = n0 + 16u * NI * wn + 4u * (lane % ROW4);
         let place = r * FLOATS + 2u * (lane % ROW4);
-        var v = power(-ofB) * (unscale * vec4f(twoAt(subgroup, place), twoAt(subgroup, place + 1u)));
+        var v = larger * (smaller * vec4f(twoAt(subgroup, place), twoAt(subgroup, place + 1u)));
         let at = cBase + row * p.n + column;
         let inside = row < p.m && column < p.n;
         if (inside && (ADD == 1u || !first)) { v += cFour(at, 4u); }

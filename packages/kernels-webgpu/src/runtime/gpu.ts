@@ -1,7 +1,7 @@
 import { DeviceError, type LinattnError, type Tensor } from '@linattn/math';
-import type { MatrixUnits } from '../attention/matrix.ts';
 import { mapRead, usage } from './flags.ts';
 import { untilMapped } from './mapping.ts';
+import type { MatrixUnits } from './matrix-units.ts';
 import { type Buffer, BufferPool } from './pool.ts';
 import { type Program, ProgramCache } from './program.ts';
 import { type CompileProgress, type Grid, Recorder, type Timing } from './recorder.ts';

@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)('products on emulated matrix units', () =
     expect(await worstError(emulated, inputs, run)).toBeLessThan(2e-6);
   });
 
-  test.each([1e-30, 1e30])('numbers around %d', async (size) => {
+  test.each([1e-33, 1e33])('numbers around %d', async (size) => {
     const x = Float32Array.from({ length: 64 }, (_, i) => size * Math.sin(i));
     const y = Float32Array.from({ length: 64 }, (_, i) => Math.cos(i) / size);
     const product = matmul(tensor(emulated, x, [8, 8]), tensor(emulated, y, [8, 8]));
