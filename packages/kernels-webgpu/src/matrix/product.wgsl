@@ -44,6 +44,7 @@ fn bLoad(base: u32, rows: u32, width: u32, row: u32, column: u32) -> vec4f {
   return bFour(base + min(row, rows - 1u) * width + min(column, width - 4u), 4u);
 }
 
+fn topOf(shares: vec4u) -> u32 { return max(max(shares.x, shares.y), max(shares.z, shares.w)); }
 fn exponentOf(top: u32) -> i32 { return min(141 - i32(top >> 23u), 126); }
 fn power(exponent: i32) -> f32 { return bitcast<f32>(u32(exponent + 127) << 23u); }
 
@@ -105,10 +106,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let begin = k0;
   // @place fetch
   // The largest numbers: 256 shares of A, then of B.
-  if (t < 128u) {
-    let four = tops[t];
-    aTile[0][t / 2u][t % 2u] = max(max(four.x, four.y), max(four.z, four.w));
-  }
+  if (t < 64u) { aTile[0][t] = vec2u(topOf(tops[2u * t]), topOf(tops[2u * t + 1u])); }
   workgroupBarrier();
   var topA = vec2u();
   var topB = vec2u();
