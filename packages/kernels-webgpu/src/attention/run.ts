@@ -383,7 +383,7 @@ export function chunks(
         name: `chunk on matrix units ${variant}`,
         source: gpu.software ? ofAnyMode(matrix.texts.chunk) : matrix.texts.chunk,
         constants: { PARTS: matrix.precision === 'split' ? 2 : 1, ...fixed },
-        declarations: [...declarations, matrix.texts.helpers].join('\n'),
+        declarations: declarations.join('\n'),
         directives: matrix.texts.directives,
       }
     : {

@@ -4,6 +4,7 @@ import type { Buffer } from '../runtime/pool.ts';
 import { fourOf, storeOf, units as unitOf } from '../runtime/rows.ts';
 import source from './matmul.wgsl?raw';
 import { largest, type Numbers, productOnUnits, statisticsColumns } from './matrix-product.ts';
+import productSource from './product.wgsl?raw';
 import { reduceSplits } from './reduce.ts';
 
 export interface Product {
@@ -184,7 +185,15 @@ function launch(
   const writes = stats
     ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
     : fourOf('c', vector) + storeOf('c', vector);
-  const declarations = [unitOf(vector), c, fourOf('a', vector), fourOf('b', vector), writes, epilogue.text];
+  const declarations = [
+    unitOf(vector),
+    productSource,
+    c,
+    fourOf('a', vector),
+    fourOf('b', vector),
+    writes,
+    epilogue.text,
+  ];
   const forms = {
     TA: Number(transposeA),
     TB: Number(transposeB),

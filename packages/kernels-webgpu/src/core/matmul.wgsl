@@ -1,16 +1,7 @@
 // C = finish(op(A) op(B)): BM x BN tiles of C, TY x TX invocations, each RI rows (by fours, TY apart) by RJ vec4 columns (TX apart).
 // TA: A is stored [K, M]; TB: B is stored [N, K]. z of the grid: batch · splits of K; each split writes its own C, to be summed after.
 // ADD: C is added to. STATS: instead of C, each tile of columns writes (max, Σ exp(c - max)) of its rows, [tiles, M] vec2.
-// Declared before this text: `c` with the ways to store it, and the epilogue fn finish(row, column, v) -> vec4f, with bindings from 4 on.
-struct Params {
-  m: u32, n: u32, k: u32, batch: u32, splits: u32, kPerSplit: u32,
-  aStart: u32, bStart: u32,   // the first element of A and of B
-  column0: u32,               // what `finish` calls column 0
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(2) var<storage, read> a: array<Unit>;
-@group(0) @binding(3) var<storage, read> b: array<Unit>;
-
+// Declared before this text: product.wgsl, `c` with the ways to store it, and the epilogue fn finish(row, column, v) -> vec4f, with bindings from 4 on.
 const NT = TY * TX;
 const RI = BM / TY;
 const R4 = RI / 4u;
@@ -83,13 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   // @registers acc va vb fa fb share highest
   let tx = t / 32u % (TX / WX) * WX + t % WX;
   let ty = t / (32u * (TX / WX)) * WY + t % 32u / WX;
-  let split = group.z / p.batch;
-  let batch = group.z % p.batch;
-  let m0 = group.y * BM;
-  let n0 = group.x * BN;
-  let kEnd = min(p.k, (split + 1u) * p.kPerSplit);
-  let aBase = p.aStart + batch * p.m * p.k;
-  let bBase = p.bStart + batch * p.k * p.n;
+  // @place product
   var acc: array<vec4f, RI * RJ>;
   var fa: array<vec4f, FA>;
   var fb: array<vec4f, FB>;
@@ -219,7 +204,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     }
     return;
   }
-  let cBase = (split * p.batch + batch) * p.m * p.n;
   // @unroll
   for (var r = 0u; r < RI; r++) {
     let row = m0 + 4u * (ty + TY * (r / 4u)) + r % 4u;

@@ -28,5 +28,5 @@ export const matrixUnits = (precision: 'split' | 'half'): MatrixUnits => ({
   features: ['chromium-experimental-subgroup-matrix' as GPUFeatureName, 'shader-f16', 'subgroups' as GPUFeatureName],
   // Node: the feature is experimental, and Dawn has f16 on NVIDIA's Vulkan by request only.
   dawnFlags: ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'],
-  texts: { directives, helpers: `${tile}\n${units}`, chunk, largest, product: `${product}\n${productUnits}` },
+  texts: { directives, chunk: `${tile}\n${units}\n${chunk}`, largest, product: `${product}\n${productUnits}` },
 });

@@ -6,14 +6,6 @@
 //
 // Workgroup memory is in blocks, one for each row (or column) of subgroups, and a subgroup loads its tiles at constant places of its block: a
 // place that WGSL's compiler does not know to be inside is checked first, which took as long again as everything else.
-struct Params {
-  m: u32, n: u32, k: u32, batch: u32, splits: u32, kPerSplit: u32,
-  aStart: u32, bStart: u32, column0: u32,
-}
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(2) var<storage, read> a: array<Unit>;
-@group(0) @binding(3) var<storage, read> b: array<Unit>;
-
 const NT = 32u * WM * WN;
 const BM = 16u * MI * WM;
 const BN = 16u * NI * WN;
@@ -91,14 +83,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   let lane = t % 32u;
   let wm = subgroup / WN;
   let wn = subgroup % WN;
-  let split = group.z / p.batch;
-  let batch = group.z % p.batch;
-  let m0 = group.y * BM;
-  let n0 = group.x * BN;
-  let kEnd = min(p.k, (split + 1u) * p.kPerSplit);
-  let aBase = p.aStart + batch * p.m * p.k;
-  let bBase = p.bStart + batch * p.k * p.n;
-  let cBase = (split * p.batch + batch) * p.m * p.n;
+  // @place product
   var sums: array<Sum, MI * NI>;
   var fa: array<vec4f, LA>;
   var fb: array<vec4f, LB>;

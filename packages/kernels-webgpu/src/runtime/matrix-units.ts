@@ -8,8 +8,7 @@ export interface MatrixUnits {
   readonly dawnFlags: readonly string[];
   readonly texts: {
     readonly directives: string;
-    /** Workgroup memory, and what products of tiles are written with. */
-    readonly helpers: string;
+    /** attention/chunk.wgsl's work. */
     readonly chunk: string;
     /** Products of matrices, and the largest numbers that they are scaled by. */
     readonly product: string;

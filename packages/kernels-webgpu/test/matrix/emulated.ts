@@ -1,3 +1,4 @@
+import chunk from '../../src/matrix/chunk.wgsl?raw';
 import { type MatrixUnits, matrixUnits } from '../../src/matrix/index.ts';
 import product from '../../src/matrix/product.wgsl?raw';
 import tile from '../../src/matrix/tile.wgsl?raw';
@@ -21,8 +22,7 @@ export function emulatedUnits(precision: 'split' | 'half'): MatrixUnits {
     dawnFlags: [],
     texts: {
       directives: '',
-      helpers: `${tile}\n${emulated}`,
-      chunk: adapt(texts.chunk),
+      chunk: adapt(`${tile}\n${emulated}\n${chunk}`),
       largest: texts.largest,
       product: adapt(`${product}\n${emulatedProduct}`),
     },
