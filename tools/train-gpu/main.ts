@@ -23,6 +23,7 @@ const help = `train-gpu: a model of Pythia-14M's shape, trained on a GPU through
   --shape NAME      of the model: pythia-14m (default), tiny (for a software adapter; ids below 64)
   --attention LIST  default linear,softmax
   --matrix NAME     what runs on matrix units: none (default), split or half precision
+  --dropout RATE    of the paper's noise, falling to 0; default 0: none
   --lengths LIST    tokens a row; default 4096,1024,16384
   --step TOKENS     tokens a step (default 32768)
   --steps N         of the first length (default 60); the others take 20
@@ -42,6 +43,7 @@ const { values } = parseArgs({
     shape: { type: 'string', default: 'pythia-14m' },
     attention: { type: 'string', default: 'linear,softmax' },
     matrix: { type: 'string', default: 'none' },
+    dropout: { type: 'string', default: '0' },
     lengths: { type: 'string', default: '4096,1024,16384' },
     step: { type: 'string', default: '32768' },
     steps: { type: 'string', default: '60' },
@@ -120,9 +122,8 @@ await run('train', async () => {
     const steps = i === 0 ? Number(values.steps) : 20;
     const batch = Math.max(1, Math.round(Number(values.step) / seqLen));
     for (const attention of values.attention.split(',') as Attention[]) {
-      found.push(
-        await measure(backend, tokens, { shape, attention, seqLen, batch, steps }, steps, Number(values.every)),
-      );
+      const setting = { shape, attention, seqLen, batch, steps, dropout: Number(values.dropout) };
+      found.push(await measure(backend, tokens, setting, steps, Number(values.every)));
       save();
       if (i === 0) console.log(kernelTable(found.at(-1)!));
     }

@@ -13,6 +13,8 @@ export interface Measured extends Setting {
   readonly tokensPerStep: number;
   /** Medians over warm steps: from one loss to the next, on the device, and of the host's recording. */
   readonly stepMilliseconds: number;
+  /** The same where each result is waited for before the next step is queued. */
+  readonly aloneMilliseconds: number;
   readonly deviceMilliseconds: number;
   readonly hostMilliseconds: number;
   readonly tokensPerSecond: number;
@@ -81,6 +83,8 @@ export async function measure(
   note(await pending);
   const { bytes, pooledBytes, peakBytes } = backend.memory();
 
+  const alone: number[] = [];
+  for (let i = 0; i < timedSteps; i++) alone.push((await trainer.step()).milliseconds);
   const whole: number[] = [];
   for (let i = 0; i < timedSteps; i++) whole.push((await run.timeNext(false))[0].milliseconds);
   const each = await run.timeNext(true);
@@ -100,6 +104,7 @@ export async function measure(
     ...setting,
     tokensPerStep,
     stepMilliseconds,
+    aloneMilliseconds: median(alone),
     deviceMilliseconds: median(whole),
     hostMilliseconds: median(host),
     tokensPerSecond: (1000 * tokensPerStep) / stepMilliseconds,

@@ -13,6 +13,8 @@ export interface Setting {
   readonly batch: number;
   /** Steps that the learning rate is planned for. */
   readonly steps: number;
+  /** Rate of the paper's noise in place of dropout (its Eq 28), falling to 0. */
+  readonly dropout: number;
 }
 
 /** Pythia-14M's, and one that a software adapter trains in seconds. */
@@ -38,7 +40,7 @@ export interface Run {
 export function start(
   backend: WebgpuBackend,
   tokens: TokenArray,
-  { shape, attention, seqLen, batch, steps }: Setting,
+  { shape, attention, seqLen, batch, steps, dropout }: Setting,
 ): Run {
   // A step's work goes to the device when its loss is read: that is where it is timed.
   let wanted: (() => Promise<void>) | undefined;
@@ -51,7 +53,11 @@ export function start(
       return backend.download(handle, spec);
     },
   };
-  const model = GPTNeoX.init(timing, { ...shapes[shape], attention: { type: attention } });
+  const model = GPTNeoX.init(timing, {
+    ...shapes[shape],
+    attention: { type: attention },
+    dropout: { mode: dropout > 0 ? 'paper' : 'none', rate: dropout, decay: 'linear' },
+  });
   const trainer = new Trainer({
     model,
     data: sampledWindows(tokens, { seed: 1 }),

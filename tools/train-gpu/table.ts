@@ -3,8 +3,8 @@ import type { Measured } from './measure.ts';
 /** A line a setting. */
 export function trainingTable(found: readonly Measured[]): string {
   return [
-    '| attention | N | rows | tokens/s | step, ms | on the device | recording | launches | attention | buffers, MiB | allocated when warm | loss |',
-    '|---|---|---|---|---|---|---|---|---|---|---|---|',
+    '| attention | N | rows | tokens/s | step, ms | waited for | on the device | recording | launches | attention | buffers, MiB | allocated when warm | loss |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...found.map((each) =>
       [
         '',
@@ -13,6 +13,7 @@ export function trainingTable(found: readonly Measured[]): string {
         each.batch,
         Math.round(each.tokensPerSecond),
         each.stepMilliseconds.toFixed(1),
+        each.aloneMilliseconds.toFixed(1),
         each.deviceMilliseconds.toFixed(1),
         each.hostMilliseconds.toFixed(1),
         each.dispatches,

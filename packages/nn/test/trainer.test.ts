@@ -137,6 +137,75 @@ describe('training', () => {
     expect(queued.map(({ loss }) => loss)).toEqual(expected);
   });
 
+  describe('train()', () => {
+    /** As a GPU: what is asked for comes later, and never at once. */
+    const queueing = () => {
+      const backend = float64Backend();
+      const { download } = backend;
+      return Object.assign(backend, {
+        downloadSync: undefined,
+        download: async (...call: Parameters<typeof download>) => {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return download(...call);
+        },
+      });
+    };
+    const onQueue = (options: Partial<TrainerOptions>) =>
+      trainerOf({}, { model: tinyModel({}, 1, queueing()), ...options });
+    const collect = async (trainer: Trainer, pause?: (done: number) => boolean) => {
+      const seen: { step: number; loss: number; ahead: number }[] = [];
+      for await (const { step, loss } of trainer.train({ pause }))
+        seen.push({ step, loss, ahead: trainer.steps - step - 1 });
+      return seen;
+    };
+
+    test('gives the results of all steps, one after the other where the backend computes at once', async () => {
+      const expected = await losses(trainerOf({}, { steps: 4 }), 4);
+      const seen = await collect(trainerOf({}, { steps: 4 }));
+      expect(seen).toEqual(expected.map((loss, step) => ({ step, loss, ahead: 0 })));
+    });
+
+    test('queues a step ahead, but where the caller wants to see the model', async () => {
+      const expected = await losses(trainerOf({}, { steps: 5 }), 5);
+      const asked: number[] = [];
+      const pause = (done: number) => {
+        asked.push(done);
+        return done === 2;
+      };
+      const seen = await collect(onQueue({ steps: 5 }), pause);
+      expect(seen).toEqual(expected.map((loss, step) => ({ step, loss, ahead: [1, 0, 1, 1, 0][step] })));
+      expect(asked).toEqual([1, 2, 3, 4, 5]);
+    });
+
+    test("a step's time is its own, not its neighbour's", async () => {
+      const trainer = onQueue({ steps: 6 });
+      const started = performance.now();
+      let sum = 0;
+      for await (const { milliseconds } of trainer.train()) sum += milliseconds;
+      expect(sum).toBeLessThanOrEqual(performance.now() - started);
+    });
+
+    test('left early, it waits for the step under way, and goes on from there', async () => {
+      const expected = await losses(trainerOf({}, { steps: 4 }), 4);
+      const trainer = onQueue({ steps: 4 });
+      for await (const { step } of trainer.train()) if (step === 1) break;
+      expect(trainer.steps).toBe(3);
+      expect((await trainer.state()).step).toBe(3);
+      expect((await collect(trainer)).map(({ loss }) => loss)).toEqual(expected.slice(3));
+      expect(await collect(trainer)).toEqual([]);
+    });
+
+    test('a failure of the step ahead comes in its turn, and one before it hides it', async () => {
+      const failing = (at: number) => onQueue({ learningRate: (step) => (step >= at ? 1e200 : 1e-3), clip: 0 });
+      const seen: number[] = [];
+      const run = async (trainer: Trainer) => {
+        for await (const { step } of trainer.train()) seen.push(step);
+      };
+      await expect(run(failing(1))).rejects.toMatchObject({ code: 'DIVERGED', step: 2 });
+      expect(seen).toEqual([0, 1]);
+    });
+  });
+
   test('memory stays flat over 200 steps', async () => {
     const trainer = trainerOf(
       { layers: 1, dropout: { mode: 'matched', rate: 0.1 } },

@@ -1,5 +1,5 @@
 import type { Backend } from '@linattn/math';
-import { type BatchSource, GPTNeoX, sampledWindows, sequentialWindows, Trainer } from '@linattn/nn';
+import { type BatchSource, GPTNeoX, type StepResult, sampledWindows, sequentialWindows, Trainer } from '@linattn/nn';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import type { Interrupt } from '../interrupt.ts';
 import { type RecallScore, scoreRecall } from '../stories/recall.ts';
@@ -102,14 +102,21 @@ class Session {
     this.#nextValidation = this.#following(this.#plan.progress(trainer.steps));
     const time = new Date().toISOString();
     await this.#log.write({ event: 'start', step: trainer.steps, time, backend: backend.name, node: process.version });
-    while (this.#plan.progress(trainer.steps) < 1 && !interrupt.requested) {
-      await this.#step();
-      const progress = this.#plan.progress(trainer.steps);
-      if (progress >= this.#nextValidation && progress < 1) {
-        this.#nextValidation = this.#following(progress);
-        await this.#validate();
+    const saves = () => performance.now() - this.#saved > settings.saveEvery * 1000;
+    const stops = () => interrupt.requested || this.#plan.progress(trainer.steps) >= 1;
+    const pause = (done: number) => stops() || saves() || this.#plan.progress(done) >= this.#nextValidation;
+    for await (const result of stops() ? [] : trainer.train({ pause })) {
+      await this.#tell(result);
+      // With a step under way, the model is not the one of these losses.
+      if (trainer.steps === result.step + 1) {
+        const progress = this.#plan.progress(trainer.steps);
+        if (progress >= this.#nextValidation && progress < 1) {
+          this.#nextValidation = this.#following(progress);
+          await this.#validate();
+        }
+        if (saves()) await this.#save();
+        if (stops()) break;
       }
-      if (performance.now() - this.#saved > settings.saveEvery * 1000) await this.#save();
       await interrupt.yield();
     }
     const interrupted = interrupt.requested && this.#plan.progress(trainer.steps) < 1;
@@ -136,9 +143,8 @@ class Session {
     return { model: this.#model, steps: trainer.steps, seconds, interrupted, validationLoss, recall };
   }
 
-  async #step(): Promise<void> {
+  async #tell(result: StepResult): Promise<void> {
     const { terminal } = this.#options;
-    const result = await this.trainer.step();
     const { step, loss, learningRate, gradientNorm, tokens, milliseconds } = result;
     await this.#log.write({ event: 'step', step, loss, learningRate, gradientNorm, tokens, milliseconds });
     const speed = (1000 * tokens) / milliseconds;

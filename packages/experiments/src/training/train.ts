@@ -61,25 +61,26 @@ export async function train(
     const progress = await resume(trainer, context.folder);
     const save = async () => saveCheckpoint(context.folder, await trainer.state(), progress);
     let saved = performance.now();
-    while (trainer.steps < steps) {
-      try {
-        await context.pause();
-      } catch (stopped) {
-        await save();
-        throw stopped;
-      }
-      const { step, loss, tokens, milliseconds } = await trainer.step();
+    const evaluates = (done: number) =>
+      Math.floor((done * evaluations) / steps) > Math.floor(((done - 1) * evaluations) / steps);
+    const saves = () => performance.now() - saved > saveEvery * 1000;
+    let stopped: { readonly reason: unknown } | undefined;
+    const pause = (done: number) => evaluates(done) || saves() || stopped !== undefined;
+    for await (const { step, loss, tokens, milliseconds } of trainer.train({ pause })) {
+      const done = step + 1;
       const seconds = (progress.training.at(-1)?.seconds ?? 0) + milliseconds / 1000;
       progress.training.push({ step, loss, seconds });
       progress.tokens += tokens;
-      if (Math.floor(((step + 1) * evaluations) / steps) > Math.floor((step * evaluations) / steps)) {
-        progress.validation.push({ step: step + 1, loss: (await trainer.evaluate(data.validation)).loss, seconds });
+      if (evaluates(done)) {
+        progress.validation.push({ step: done, loss: (await trainer.evaluate(data.validation)).loss, seconds });
       }
-      if (performance.now() - saved > saveEvery * 1000) {
-        await save();
-        saved = performance.now();
-      }
-      context.report((step + 1) / steps, `step ${step + 1} of ${steps}  loss ${loss.toFixed(3)}`);
+      context.report(done / steps, `step ${done} of ${steps}  loss ${loss.toFixed(3)}`);
+      if (done < steps) await context.pause().catch((reason: unknown) => (stopped = { reason }));
+      // With a step under way, the model is not the one of these losses.
+      if (trainer.steps > done || !(stopped || saves())) continue;
+      await save();
+      saved = performance.now();
+      if (stopped) throw stopped.reason;
     }
     await rm(context.folder, { recursive: true, force: true });
     const { training, validation, tokens } = progress;

@@ -57,6 +57,17 @@ export interface TrainerOptions extends AdamWOptions {
   readonly seed?: number;
 }
 
+/** How far `Trainer.train` goes, and where it waits. */
+export interface TrainOptions {
+  /** Steps done in the end; default those that were planned. */
+  readonly until?: number;
+  /**
+   * Whether to hold the next step back until the caller has seen this result, since it wants the model as it is after `done` steps: to
+   * evaluate it, to save it, to stop. Asked once a step, when it is under way. Default never.
+   */
+  readonly pause?: (done: number) => boolean;
+}
+
 /** What one step came to. */
 export interface StepResult {
   /** From 0. */
@@ -68,7 +79,7 @@ export interface StepResult {
   readonly learningRate: number;
   /** Tokens taken in. */
   readonly tokens: number;
-  /** From the call to the loss being read. */
+  /** From the call, or from the result of the step before where that came later, to the loss being read. */
   readonly milliseconds: number;
 }
 
@@ -93,6 +104,8 @@ export class Trainer {
   readonly optimizer: AdamW;
   readonly #schedule: Schedule;
   #step = 0;
+  /** When the last result was read. */
+  #lastRead = 0;
 
   /** @throws ValueError naming the option at fault. */
   constructor(options: TrainerOptions) {
@@ -108,7 +121,7 @@ export class Trainer {
     this.optimizer = new AdamW(model.parameters, options);
   }
 
-  /** Steps done: the number of the next. */
+  /** Steps done or under way: the number of the next. */
   get steps(): number {
     return this.#step;
   }
@@ -127,12 +140,39 @@ export class Trainer {
     this.#step++;
     try {
       const [loss, gradientNorm] = await report.read();
+      const since = Math.max(started, this.#lastRead);
+      this.#lastRead = performance.now();
       if (!Number.isFinite(loss)) throw new DivergedError(step, 'loss', loss);
       if (!Number.isFinite(gradientNorm)) throw new DivergedError(step, 'gradientNorm', gradientNorm);
       const tokens = batches.reduce((sum, batch) => sum + batch.tokens.length, 0);
-      return { step, loss, gradientNorm, learningRate, tokens, milliseconds: performance.now() - started };
+      return { step, loss, gradientNorm, learningRate, tokens, milliseconds: this.#lastRead - since };
     } finally {
       report.dispose();
+    }
+  }
+
+  /**
+   * Goes on training, giving each step's result. A backend that only queues (a GPU: one without `downloadSync`) is given the next step
+   * before the result of this one is there, so that it need not wait for the host: `steps` is then greater than `step + 1`.
+   * @throws DivergedError when the loss or the gradient is not finite.
+   */
+  async *train({
+    until = this.options.steps,
+    pause = () => false,
+  }: TrainOptions = {}): AsyncGenerator<StepResult, void, undefined> {
+    const queues = !this.options.model.backend.downloadSync;
+    let next: Promise<StepResult> | undefined;
+    try {
+      while (next || this.#step < until) {
+        const current: Promise<StepResult> = next ?? this.step();
+        const goOn = !pause(this.#step) && queues && this.#step < until;
+        next = goOn ? this.step() : undefined;
+        // It is awaited later: until then, its failure is not one that nobody handles.
+        next?.catch(() => {});
+        yield await current;
+      }
+    } finally {
+      await next?.catch(() => {});
     }
   }
 
@@ -204,7 +244,7 @@ export class Trainer {
     });
   }
 
-  /** Copies the run to the host. No step may be under way. */
+  /** Copies the run to the host, a step that is under way included. None may be begun before it is done. */
   async state(): Promise<TrainerState> {
     const { model, data: _, ...settings } = this.options;
     const moments = (which: 0 | 1) => [...this.optimizer.moments].map(([name, pair]) => [name, pair[which]] as const);

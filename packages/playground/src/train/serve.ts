@@ -141,15 +141,16 @@ function ready(corpusName = ''): void {
 
 async function train(session: Session): Promise<void> {
   const { trainer } = session;
-  const { step, loss, tokens, milliseconds } = await trainer.step();
+  const { value } = await session.results.next();
+  const { step, loss, tokens, milliseconds } = value!;
   points.push({ step: step + 1, loss });
   const speed = (1000 * tokens) / milliseconds;
   // A moving mean; the first steps also compile kernels.
-  tokensPerSecond = trainer.steps < 4 || tokensPerSecond === 0 ? speed : 0.9 * tokensPerSecond + 0.1 * speed;
+  tokensPerSecond = step < 3 || tokensPerSecond === 0 ? speed : 0.9 * tokensPerSecond + 0.1 * speed;
   const now = performance.now();
   if (now - last.report > reportEveryMs) flush();
-  const planned = trainer.steps === session.settings.steps;
-  if (planned || now - last.sample > sampleEveryMs || trainer.steps === 20) await sample(session);
+  const planned = step + 1 === session.settings.steps;
+  if (planned || now - last.sample > sampleEveryMs || step === 19) await sample(session);
   if (performance.now() - last.snapshot > snapshotEveryMs) {
     plan!.snapshot = await trainer.state();
     last.snapshot = performance.now();

@@ -2,6 +2,7 @@ import { type Backend, indices, type PhiloxKey, philox4x32, uniformFromWord } fr
 import {
   type DecodingState,
   GPTNeoX,
+  type StepResult,
   sampledWindows,
   sampleToken,
   sequentialWindows,
@@ -18,6 +19,8 @@ import { learningRateOf, modelOf, rowsOf, type TrainSettings } from './settings.
 export class Session {
   readonly model: GPTNeoX;
   readonly trainer: Trainer;
+  /** Of all further steps, one by one. On a GPU a step more is under way when a result comes, but for the last that was planned. */
+  readonly results: AsyncGenerator<StepResult, void, undefined>;
   readonly settings: TrainSettings;
   readonly backend: Backend;
   corpus: Corpus | undefined;
@@ -38,6 +41,7 @@ export class Session {
       seed,
     });
     if (state) this.trainer.restore(state);
+    this.results = this.trainer.train({ until: Number.POSITIVE_INFINITY, pause: (done) => done === steps });
   }
 
   get parameters(): number {
