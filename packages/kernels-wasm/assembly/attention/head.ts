@@ -294,12 +294,12 @@ export function loadKeys(n: i32, rows: i32, size: i32): void {
   }
 }
 
-/** z += Σ m k, u += Σ m v, count += Σ m. */
-export function absorbSums(size: i32): void {
+/** z += Σ m k, count += Σ m; and u += Σ m v where it is wanted. */
+export function absorbSums(size: i32, values: bool): void {
   let total: f64 = 0;
   for (let i = 0; i < size; i++) total += load<f32>(at(M, i));
   addColumnSums(K, D, size, M, 1, z);
-  addColumnSums(V, E, size, 0, 1, u);
+  if (values) addColumnSums(V, E, size, 0, 1, u);
   setCount(count() + total);
 }
 

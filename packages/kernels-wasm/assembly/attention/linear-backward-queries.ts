@@ -60,12 +60,16 @@ import { loadOutputGradients } from './output-gradients';
 import { storeRowGradients } from './rows';
 import { loadState } from './state';
 
+/** Whether d(a, b, c) are wanted. */
+let summed: bool = false;
+
 /**
  * dq_i = Σ ds_in k_n and d(a, b, c), queries in order under the running state, with matrices transposed ([E, D]).
- * args from 17: o, g, dO, dState, dq, dk, dv, dS0, coefficient gradients [heads, 4], state elements a head
+ * args from 17: o, g, dO, dState, dq, dk, dv, dS0, coefficient gradients [heads, 4], state elements a head, whether those are wanted
  */
 export function linearBackwardQueries(group: i32, args: usize, scratch: usize): void {
   enterGroup(group, args, scratch);
+  summed = int(args, 27) != 0;
   const initialState = ptr(args, 4);
   for (let i = 0; initialState && i < groupSize; i++) {
     selectHead(i);
@@ -98,11 +102,12 @@ export function linearBackwardQueries(group: i32, args: usize, scratch: usize): 
         within(size);
         absorb(size);
       }
+      if (order == 1) finish(size);
       storeRowGradients(XD, D, rows, width, radius, rawQuery(n), queryAt(ptr(args, 21), n), strideD);
     }
     n += rows;
   }
-  for (let i = 0; i < groupSize; i++) {
+  for (let i = 0; summed && i < groupSize; i++) {
     selectHead(i);
     const sums = at(ptr(args, 25), head * 4);
     store<f32>(sums, sumOf(1));
@@ -117,20 +122,16 @@ function takeKeys(n: i32, rows: i32, size: i32): void {
   if (order == 2) transposeTile(size, D, K, rowD, TD, rowC);
 }
 
-/** XD = dq from the state: b (S Ohat - delta z), and the same of order 2. XE holds Ohat, row delta. */
+/** XD = Σ G k from the state: S Ohat - delta z; of order 2, dq. XE holds Ohat, row delta. */
 function lookBack(size: i32): void {
   product(FULL, size, D, E, XE, rowE, S, rowD, XD, rowD, false);
-  const bs = f32x4.splat(b);
   for (let i = 0; i < size; i++) {
-    const x = at(XD, i * D);
     const delta = load<f32>(at(row, i));
-    addRow(D, -delta, z, x);
-    addToSum(1, dotRow(E, at(XE, i * E), u) - delta * <f32>count());
-    addToSum(2, dotRow(D, at(Q, i * D), x));
-    if (b == 1) continue;
-    for (let d = 0; d < D; d += 4) v128.store(at(x, d), f32x4.mul(bs, v128.load(at(x, d))));
+    addRow(D, -delta, z, at(XD, i * D));
+    if (summed) addToSum(1, dotRow(E, at(XE, i * E), u) - delta * <f32>count());
   }
   if (order == 1) return;
+  finish(size);
   for (let i = 0; i < width; i++) {
     // T = dψ_i·: the gradient of the features q_i q, row by row.
     product(FULL, size, D, E, XE, rowE, at(S2, i * D * E), rowD, T, rowD, false);
@@ -140,7 +141,7 @@ function lookBack(size: i32): void {
       addRow(D, -load<f32>(at(row, n)), at(z2, i * D), t);
       const qi = load<f32>(at(Q, n * D + i));
       const along = dotRow(D, at(Q, n * D), t);
-      addToSum(3, qi * along);
+      if (summed) addToSum(3, qi * along);
       addRow(D, c * qi, t, x);
       store<f32>(at(x, i), load<f32>(at(x, i)) + c * along);
     }
@@ -173,26 +174,29 @@ function within(size: i32): void {
       }
       v128.store(at(gradients, j), g);
     }
+    if (!summed) continue;
     addToSum(1, sumLanes(sum));
     addToSum(2, sumLanes(sumS));
     addToSum(3, sumLanes(sumS2));
   }
-  if (order == 2) {
-    product(LOWER_A, size, D, size, G, rowC, K, rowD, XD, rowD, true);
-    return;
-  }
-  // db = Σ q · (G k), dq = b (G k)
-  product(LOWER_A, size, D, size, G, rowC, K, rowD, T, rowD, false);
+  product(LOWER_A, size, D, size, G, rowC, K, rowD, XD, rowD, true);
+}
+
+/** XD = Σ G k: db is the sum of q · XD, and dq (of order 1) b XD. */
+function finish(size: i32): void {
+  const bs = f32x4.splat(b);
   for (let i = 0; i < size; i++) {
-    addToSum(2, dotRow(D, at(Q, i * D), at(T, i * D)));
-    addRow(D, b, at(T, i * D), at(XD, i * D));
+    const x = at(XD, i * D);
+    if (summed) addToSum(2, dotRow(D, at(Q, i * D), x));
+    if (b == 1) continue;
+    for (let d = 0; d < D; d += 4) v128.store(at(x, d), f32x4.mul(bs, v128.load(at(x, d))));
   }
 }
 
 /** Adds the loaded keys and values to the state; TE holds the transposed values, TD (order 2) the transposed keys. */
 function absorb(size: i32): void {
   product(FULL, E, D, size, TE, rowC, K, rowD, S, rowD, true);
-  absorbSums(size);
+  absorbSums(size, summed);
   if (order == 1) return;
   for (let n = 0; n < size; n++) {
     const m = f32x4.splat(load<f32>(at(M, n)));

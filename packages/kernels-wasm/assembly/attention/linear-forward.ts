@@ -177,7 +177,7 @@ function absorb(size: i32): void {
 
 function absorbTransposed(size: i32): void {
   product(FULL, D, E, size, TD, rowC, V, rowE, S, rowE, true);
-  absorbSums(size);
+  absorbSums(size, true);
   if (order == 1) return;
   for (let n = 0; n < size; n++) {
     const m = f32x4.splat(load<f32>(at(M, n)));

@@ -77,8 +77,10 @@ export const linearAttention: KernelsOf<'linearAttention' | 'linearAttentionBack
       const { heads, groups, scratchBytes, stateSize, common } = sizesOf(device, inputs, attributes);
       const given = inputs.slice(6, 10).map(address);
       device.borrow('linearAttentionBackward', heads * 16 + 16, (sums) => {
-        const values = [...common, ...given, dq, dk, dv, dInitial, sums + 16, stateSize];
+        const { coefficientGradients } = attributes;
+        const values = [...common, ...given, dq, dk, dv, dInitial, sums + 16, stateSize, Number(coefficientGradients)];
         device.run('linearBackward', 2 * groups, values, scratchBytes);
+        if (!coefficientGradients) return;
         // Four numbers a head are summed in order; the fourth is not used.
         reduceMiddle(device, 0, sums + 16, sums, 1, heads, 4);
         device.floats(dCoefficients, 3).set(device.floats(sums, 3));

@@ -1,4 +1,4 @@
-import type { Kernel, LinearAttentionAttributes } from '@linattn/math';
+import type { Kernel, LinearAttentionBackwardAttributes } from '@linattn/math';
 import { reduce } from '../core/reduce.ts';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
@@ -70,12 +70,12 @@ function finish(
 /**
  * The analytic backward of math.md. With e = [Ohat, -δ] and w = m [v, 1]:
  * dq = b T(e, w, k, forward), dk = m T([v, 1], e, b q, reverse), dv = m T([k, 1], [b q, a], Ohat, reverse); da and db are sums over
- * the first. S is made again from k and v: nothing but q, k, v, o, g was kept.
+ * the first, left out where nobody reads them. S is made again from k and v: nothing but q, k, v, o, g was kept.
  */
 export const linearAttentionBackward =
-  (gpu: Gpu): Kernel<LinearAttentionAttributes> =>
+  (gpu: Gpu): Kernel<LinearAttentionBackwardAttributes> =>
   ([q, k, v, coefficients, state, keyWeights, o, g, dO, dState], attributes) => {
-    const { order, radius } = attributes;
+    const { order, radius, coefficientGradients } = attributes;
     const call = describe(q!, k!, v!, order);
     const { sizes, queries, keys } = call;
     const { width, valueWidth } = sizes;
@@ -117,7 +117,7 @@ export const linearAttentionBackward =
         o: finished ? times('b', 0) : plane(scales.hatQ),
       };
       const count = groups.flat().reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
-      const partial = first ? gpu.take('linearAttention sums', 2 * count) : undefined;
+      const partial = first && coefficientGradients ? gpu.take('linearAttention sums', 2 * count) : undefined;
       let at = 0;
       const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
       for (const ranges of groups) {
@@ -168,7 +168,7 @@ export const linearAttentionBackward =
 
     if (!finished) {
       const ofQ = { rows: queries, width, plane: planes.lengthQ, radius };
-      finish(gpu, factors, { first: dq, second: dq2, x: bq }, ofQ, [2, 3], sums);
+      finish(gpu, factors, { first: dq, second: dq2, x: bq }, ofQ, [2, 3], coefficientGradients ? sums : undefined);
       const ofK = { rows: keys, width, plane: planes.lengthK, radius };
       finish(gpu, factors, { first: dk, second: dk2, x: bk }, ofK, [0, 0]);
     }

@@ -142,7 +142,7 @@ export function linearAttentionBackward(
         ...[q, k, v, coefficients ?? tensor(q.backend, [a, b, c]), initialState, keyWeights],
         ...[forward.output, forward.denominator, upstream.output, upstream.state],
       ],
-      attributes,
+      { ...attributes, coefficientGradients: true },
     ),
   );
   return { q: dq, k: dk, v: dv, coefficients: dCoefficients, initialState: dInitialState };

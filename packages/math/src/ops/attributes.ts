@@ -66,6 +66,12 @@ export interface LinearAttentionAttributes {
   readonly returnState: boolean;
 }
 
+/** What a kernel of `linearAttentionBackward` is told beside its tensors. */
+export interface LinearAttentionBackwardAttributes extends LinearAttentionAttributes {
+  /** Whether d(a, b, c) will be read: where not, as when a, b and c are constants, a kernel may leave anything there. */
+  readonly coefficientGradients: boolean;
+}
+
 /** What a kernel of `softmaxAttention` is told beside its tensors. */
 export interface SoftmaxAttentionAttributes {
   readonly mask: Mask;
@@ -152,7 +158,7 @@ export interface OpAttributes {
   weightedLinearCrossEntropy: Record<never, never>;
   tripleProduct: TripleProductAttributes;
   linearAttention: LinearAttentionAttributes;
-  linearAttentionBackward: LinearAttentionAttributes;
+  linearAttentionBackward: LinearAttentionBackwardAttributes;
   softmaxAttention: SoftmaxAttentionAttributes;
   softmaxAttentionBackward: SoftmaxAttentionAttributes;
   squaredNorm: Record<never, never>;

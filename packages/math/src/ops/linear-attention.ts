@@ -6,7 +6,7 @@ import { unscoped } from '../scope.ts';
 import { checkShape } from '../shape.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type NormalizeOptions, resolveRadius, stateRows } from './attention-conventions.ts';
-import type { LinearAttentionAttributes } from './attributes.ts';
+import type { LinearAttentionAttributes, LinearAttentionBackwardAttributes } from './attributes.ts';
 import { min } from './extremum.ts';
 import { fill } from './fill.ts';
 import { composeLinearAttention, composeLinearAttentionBackward } from './linear-attention-composed.ts';
@@ -33,11 +33,12 @@ const linearAttentionOp = defineOp<LinearAttentionAttributes>({
     if (dg) throw new MissingGradientError("linearAttention's denominator");
     if (needs[5]) throw new MissingGradientError("linearAttention's keyWeights");
     const dO = given ?? fill(o!.backend, o!.shape, 0);
-    return apply(linearAttentionBackwardOp, [...inputs, o, g, dO, dState], attributes);
+    const wanted = { ...attributes, coefficientGradients: needs[3] };
+    return apply(linearAttentionBackwardOp, [...inputs, o, g, dO, dState], wanted);
   },
 });
 
-export const linearAttentionBackwardOp = defineOp<LinearAttentionAttributes>({
+export const linearAttentionBackwardOp = defineOp<LinearAttentionBackwardAttributes>({
   name: 'linearAttentionBackward',
   // dq, dk, dv, d(a, b, c), and dS0 where there was an initial state.
   infer: ([q, k, v, coefficients, state]) =>

@@ -199,6 +199,7 @@ const linearAttentionCases = [
   linearAttentionCase({ batch: 3, queries: 1, heads: 2, width: 8, initial: true, final: true, order: 2 }),
   linearAttentionCase({ batch: 2, queries: 33, heads: 2, width: 6, learnable: false }),
   linearAttentionCase({ batch: 2, queries: 33, heads: 2, width: 6, learnable: false, order: 2, radius: 0 }),
+  linearAttentionCase({ queries: 70, heads: 2, width: 16, learnable: false, radius: 0 }),
   linearAttentionCase({ queries: 4096, width: 64, size: 'large' }),
   linearAttentionCase({ queries: 1500, keys: 2049, width: 32, mask: 'bidirectional', size: 'large' }),
   linearAttentionCase({ batch: 2, queries: 1025, heads: 2, width: 16, radius: 0, final: true, size: 'large' }),
