@@ -1,8 +1,9 @@
 import type { WebgpuBackend } from '@linattn/kernels-webgpu';
+import { heater } from './heat.ts';
 
 export const median = (values: readonly number[]): number => [...values].sort((x, y) => x - y)[values.length >> 1];
 
-/** Milliseconds of continuous work before anything counts: an idle card runs at a sixth of its clock. */
+/** Milliseconds of work before anything counts: an idle card runs at a sixth of its clock. */
 const warmUp = 300;
 
 export interface Spread {
@@ -20,11 +21,13 @@ export async function time(
   options: { readonly prepare?: () => void; readonly budget?: number } = {},
 ): Promise<Spread> {
   const { prepare, budget = 400 } = options;
+  const heat = backend.software ? () => {} : heater(backend.device);
   const once = async (): Promise<number> => {
     if (prepare) {
       prepare();
       await backend.submit();
     }
+    heat();
     record();
     const [{ milliseconds }] = await backend.submitTimed();
     return milliseconds;
@@ -32,22 +35,8 @@ export async function time(
   const found: number[] = [];
   await once();
   const start = performance.now();
-  const busy = async (times: number) => {
-    for (let i = 0; i < times; i++) {
-      prepare?.();
-      record();
-    }
-    await backend.submit();
-  };
-  while (performance.now() - start < warmUp) {
-    await busy(8);
-    await once();
-  }
-  while (found.length < 5 || performance.now() - start < warmUp + budget) {
-    // Small kernels leave the card idle while the host waits, and its clock then falls.
-    if ((found.at(-1) ?? 0) < 2) await busy(2);
-    found.push(await once());
-  }
+  while (performance.now() - start < warmUp) await once();
+  while (found.length < 5 || performance.now() - start < warmUp + budget) found.push(await once());
   return { median: median(found), least: Math.min(...found), repeats: found.length };
 }
 
@@ -58,6 +47,7 @@ export async function timeEach(
   prepare?: () => void,
   budget = 500,
 ): Promise<{ name: string; milliseconds: number }[]> {
+  const heat = backend.software ? () => {} : heater(backend.device);
   const runs: { name: string; milliseconds: number }[][] = [];
   const start = performance.now();
   while (runs.length < 5 || performance.now() - start < budget) {
@@ -65,6 +55,7 @@ export async function timeEach(
       prepare();
       await backend.submit();
     }
+    heat();
     record();
     runs.push(await backend.submitTimed(true));
   }

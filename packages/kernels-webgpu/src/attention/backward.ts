@@ -8,7 +8,7 @@ import { chain, describe, phases, planeRoom, planesOf, reversed } from './call.t
 import coefficientsSource from './coefficients.wgsl?raw';
 import { a, Factors, one, plane, rowLanes, times, zero } from './factors.ts';
 import finishSource from './finish.wgsl?raw';
-import { chunkGroups, chunks, slabs, statesOf, tuning } from './run.ts';
+import { canTurn, chunkGroups, chunks, slabs, statesOf, tuning } from './run.ts';
 
 /** d(a, b, c), gathered from partial sums of pairs. */
 class CoefficientSums {
@@ -97,6 +97,10 @@ export const linearAttentionBackward =
     const sums = new CoefficientSums(gpu);
     // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
     const finished = order === 1 && radius === 0;
+    // With normalisation it takes dk, and dq where db is not wanted, back through it.
+    const turns = order === 1 && radius > 0 && canTurn(gpu, sizes, width);
+    const turnsQ = turns && !coefficientGradients;
+    const turn = (aux: Buffer, lengths: number) => ({ extra: 'turn', aux, turn: { lengths, radius } }) as const;
     const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
 
     for (const { feature, firstRow } of call.parts) {
@@ -114,7 +118,7 @@ export const linearAttentionBackward =
         beta: one,
         z: { buffer: bk, factor: mix(mixed[0], scales.k) },
         omega: weights,
-        o: finished ? times('b', 0) : plane(scales.hatQ),
+        o: finished || turnsQ ? times('b', 0) : plane(scales.hatQ),
       };
       const count = groups.flat().reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
       const partial = first && coefficientGradients ? gpu.take('linearAttention sums', 2 * count) : undefined;
@@ -124,7 +128,8 @@ export const linearAttentionBackward =
         chain(gpu, ranges, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
           const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
           const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
-          const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? { extra: 'none' as const }) };
+          const rest = turnsQ ? turn(bq, planes.lengthQ) : ({ extra: 'none' } as const);
+          const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? rest) };
           chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
           at += chunkGroups(gpu, sizes, range, width);
           gpu.give(segments.slots);
@@ -155,7 +160,8 @@ export const linearAttentionBackward =
       };
       const ends = { initial: dState && bufferOf(dState), final: dS0 };
       const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
-      const intoK = { out: first ? dk : dk2!, accumulate, extra: 'none' } as const;
+      const rest = turns ? turn(bk, planes.lengthK) : ({ extra: 'none' } as const);
+      const intoK = { out: first ? dk : dk2!, accumulate, ...rest };
       for (const ranges of groups) {
         chain(gpu, reversed(ranges), call, firstRow, ends, (range, rows) => {
           const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows);
@@ -166,9 +172,11 @@ export const linearAttentionBackward =
       }
     }
 
-    if (!finished) {
+    if (!finished && !turnsQ) {
       const ofQ = { rows: queries, width, plane: planes.lengthQ, radius };
       finish(gpu, factors, { first: dq, second: dq2, x: bq }, ofQ, [2, 3], coefficientGradients ? sums : undefined);
+    }
+    if (!finished && !turns) {
       const ofK = { rows: keys, width, plane: planes.lengthK, radius };
       finish(gpu, factors, { first: dk, second: dk2, x: bk }, ofK, [0, 0]);
     }

@@ -25,14 +25,21 @@ export function rowLanes({ software }: Gpu, width: number): { readonly vector: b
 /** A buffer of 1, a, b, c, 0 and then planes of one number a row, for the attention kernels to scale what they load. */
 export class Factors {
   readonly #gpu: Gpu;
-  readonly buffer: Buffer;
+  readonly #buffer: Buffer;
+  /** a, b and c, until a launch has written them. */
+  #coefficients: Buffer | undefined;
   #next = header;
 
   /** @param room numbers in all planes that will be made. */
   constructor(gpu: Gpu, coefficients: Buffer, room: number) {
     this.#gpu = gpu;
-    this.buffer = gpu.take('linearAttention', header + room);
-    this.#run(3, [coefficients], [], [1]);
+    this.#buffer = gpu.take('linearAttention', header + room);
+    this.#coefficients = coefficients;
+  }
+
+  get buffer(): Buffer {
+    if (this.#coefficients) this.#run(3, [this.#gpu.nothing], [], [1]);
+    return this.#buffer;
   }
 
   /** Reserves a plane. */
@@ -66,7 +73,7 @@ export class Factors {
 
   #measure(op: number, inputs: readonly Buffer[], rows: number, width: number, params: readonly number[]): void {
     const { vector, lanes } = rowLanes(this.#gpu, width);
-    this.#run(op, inputs, [rows, width, ...params], gridOf(rows, 256 / lanes), vector, lanes);
+    this.#run(op, inputs, [rows, width, ...params], gridOf(rows, (4 * 256) / lanes), vector, lanes);
   }
 
   #run(op: number, inputs: readonly Buffer[], params: readonly number[], grid: Grid, vector = false, lanes = 16): void {
@@ -74,15 +81,18 @@ export class Factors {
     const [x, y = nothing, g = nothing] = inputs;
     const declarations = [units(vector), fourOf('x', vector), fourOf('y', vector)].join('');
     const constants = { OP: op, LANES: lanes };
+    const coefficients = this.#coefficients;
+    this.#coefficients = undefined;
+    const eight = Array.from({ length: 8 }, (_, i) => params[i] ?? 0);
     this.#gpu.run(
       { name: `planes${Number(vector)}`, source, constants, declarations },
-      [this.buffer, x, y, g],
-      params,
+      [this.#buffer, x, y, g, coefficients ?? nothing],
+      [...eight, Number(coefficients !== undefined)],
       grid,
     );
   }
 
   free(): void {
-    this.#gpu.give(this.buffer);
+    this.#gpu.give(this.#buffer);
   }
 }

@@ -1,7 +1,7 @@
 import { type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import type { Program } from '../runtime/program.ts';
-import type { Grid } from '../runtime/recorder.ts';
+import { bits, type Grid } from '../runtime/recorder.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
 import type { Constants } from '../runtime/specialize.ts';
 import chunkSource from './chunk.wgsl?raw';
@@ -145,11 +145,16 @@ interface Mode {
   /** No feature or column is padding. */
   readonly full: number;
   readonly exchanged: number;
+  readonly lengths: number;
+  readonly inverseRadius2: number;
   /** Where this dispatch's partial sums begin. */
   sumsAt: number;
 }
 
-const plain: Mode = { causal: 0, extra: 0, accumulate: 0, full: 0, exchanged: 0, sumsAt: 0 };
+const plain: Mode = {
+  ...{ causal: 0, extra: 0, accumulate: 0, full: 0, exchanged: 0 },
+  ...{ lengths: 0, inverseRadius2: 0, sumsAt: 0 },
+};
 
 /** Which of x, α, y, β, z, ω and out have a plane of factors: a bit each. */
 const planesMask = (factors: readonly Factor[]): number =>
@@ -163,7 +168,7 @@ function words(
   at: ReturnType<typeof layout>,
   chunk: number,
   { x, y, z, alpha = one, beta, omega, o = one }: Operands,
-  { causal, extra, accumulate, full, exchanged, sumsAt }: Mode = plain,
+  { causal, extra, accumulate, full, exchanged, lengths, inverseRadius2, sumsAt }: Mode = plain,
 ): number[] {
   const factors = [x?.factor ?? one, alpha, y.factor, beta, z.factor, omega, o];
   return [
@@ -174,7 +179,7 @@ function words(
     ...[at.features, at.columns, causal, extra],
     ...factors.flat(),
     ...[accumulate, planesMask(factors), full, exchanged],
-    ...[sumsAt, range.pairs[0]],
+    ...[sumsAt, range.pairs[0], lengths, bits(inverseRadius2)],
   ];
 }
 
@@ -309,7 +314,7 @@ const chunkTexts = { vectors: `${chunkSource}\n${fillVectorsSource}`, numbers: `
 const chunkText = ({ wholeVectors }: Gpu): string => chunkTexts[wholeVectors ? 'vectors' : 'numbers'];
 
 /** What is done with G = Σ P ω. */
-export const extras = { none: 0, divide: 1, keep: 2, sum: 3 } as const;
+export const extras = { none: 0, divide: 1, keep: 2, sum: 3, turn: 4 } as const;
 
 export interface Target {
   readonly out: Buffer;
@@ -318,8 +323,10 @@ export interface Target {
   readonly extra: keyof typeof extras;
   /** G, a number a row of x. */
   readonly g?: Buffer;
-  /** With `sum`: Σ aux · out is summed too. */
+  /** With `sum`: Σ aux · out is summed too. With `turn`: the rows, before normalisation, that `out` is the gradient of. */
   readonly aux?: Buffer;
+  /** With `turn`: the plane of what these rows were scaled by, to be of length `radius`. */
+  readonly turn?: { readonly lengths: number; readonly radius: number };
   /** With `sum`: where partial sums go, [.., 2], and how many there are before. */
   readonly sums?: { readonly partial: Buffer; readonly at: number };
 }
@@ -327,6 +334,10 @@ export interface Target {
 /** Columns of a workgroup of `chunks`. */
 const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
   matrixFor(gpu, sizes) ? matrixWidth : 4 * chunkTile(gpu, columns).TV4;
+
+/** Whether `chunks` can turn gradients of `columns` columns back through the normalisation: one workgroup has all of a row. */
+export const canTurn = (gpu: Gpu, sizes: Sizes, columns: number): boolean =>
+  !matrixFor(gpu, sizes) && columns <= columnsOf(gpu, sizes, columns);
 
 /** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
 export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: number): number {
@@ -360,6 +371,8 @@ export function chunks(
     accumulate: Number(target.accumulate ?? false),
     full: Number(at.features % deep === 0 && at.columns % wide === 0),
     exchanged: Number(exchanged),
+    lengths: target.turn?.lengths ?? 0,
+    inverseRadius2: target.turn ? 1 / target.turn.radius ** 2 : 0,
     sumsAt: target.sums?.at ?? 0,
   };
   const { x, alpha = one, y, beta, z, omega, o = one } = operands;

@@ -13,6 +13,8 @@ struct Params {
   accumulate: u32, planes: u32, full: u32, exchanged: u32,
   sumsAt: u32,
   firstPair: u32,          // of batch x heads; kernels count pairs from there
+  lengths: u32,            // the plane of radius / |aux|, and 1 / radius²: what turns a gradient back through the normalisation
+  inverseRadius2: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 // 1, a, b, c, 0, then planes of one number a row.

@@ -75,6 +75,8 @@ interface LinearOptions extends Sizes {
   readonly final?: boolean;
   readonly keyWeights?: 'mask' | 'positive';
   readonly learnable?: boolean;
+  /** Every fifth query and key is zeros, without a direction to be normalised. */
+  readonly zeros?: boolean;
   readonly size?: OpCase['size'];
 }
 
@@ -107,10 +109,14 @@ const dropped = (batch: number, keys: number, heads: number): InputSpec =>
     }
   });
 
+function eachRow(values: Float64Array, width: number, visit: (row: Float64Array, i: number) => void): void {
+  for (let i = 0; i * width < values.length; i++) visit(values.subarray(i * width, (i + 1) * width), i);
+}
+
 function linearAttentionCase(options: LinearOptions): OpCase {
   const { batch, queries, keys, heads, width, valueWidth } = resolved(options);
   const { mask = 'causal', prefix, order = 1, radius = 0.97, initial = false, final = false } = options;
-  const { keyWeights, learnable = true, size = 'small' } = options;
+  const { keyWeights, learnable = true, zeros = false, size = 'small' } = options;
   const scale = radius > 0 ? 1 : smallProducts(width);
   const usedScale = radius > 0 ? radius / Math.sqrt(width) : scale;
   const alone = queries === 1 && keys === 1 && !initial;
@@ -121,14 +127,19 @@ function linearAttentionCase(options: LinearOptions): OpCase {
     final && 'final state',
     keyWeights && `key weights (${keyWeights})`,
     !learnable && 'fixed a, b, c',
+    zeros && 'zero vectors',
   ];
   const stateShape = [batch, heads, stateRows(width, order), valueWidth + 1];
+  const tokens = (shape: readonly number[]) => {
+    const drawn = normal(shape, scale);
+    return zeros ? edited(drawn, (values) => eachRow(values, width, (row, i) => i % 5 === 3 && row.fill(0))) : drawn;
+  };
   return opCase(
     'linearAttention',
     words.filter(Boolean).join(', '),
     {
-      q: normal([batch, queries, heads, width], scale),
-      k: normal([batch, keys, heads, width], scale),
+      q: tokens([batch, queries, heads, width]),
+      k: tokens([batch, keys, heads, width]),
       v: correlated([batch, keys, heads, valueWidth], 1, width, share),
       ...(learnable ? { coefficients: given([1.1, 0.8, 0.4]) } : {}),
       ...(initial ? { initialState: plausibleState(stateShape, width, usedScale) } : {}),
@@ -200,6 +211,11 @@ const linearAttentionCases = [
   linearAttentionCase({ batch: 2, queries: 33, heads: 2, width: 6, learnable: false }),
   linearAttentionCase({ batch: 2, queries: 33, heads: 2, width: 6, learnable: false, order: 2, radius: 0 }),
   linearAttentionCase({ queries: 70, heads: 2, width: 16, learnable: false, radius: 0 }),
+  ...[true, false].flatMap((learnable) =>
+    ([1, 2] as const).map((order) =>
+      linearAttentionCase({ queries: 37, heads: 2, width: 6, order, learnable, zeros: true }),
+    ),
+  ),
   linearAttentionCase({ queries: 4096, width: 64, size: 'large' }),
   linearAttentionCase({ queries: 1500, keys: 2049, width: 32, mask: 'bidirectional', size: 'large' }),
   linearAttentionCase({ batch: 2, queries: 1025, heads: 2, width: 16, radius: 0, final: true, size: 'large' }),
