@@ -25,7 +25,7 @@ import {
 const backend = float64Backend();
 
 // Central differences see one-sided slopes at kinks and ties, where the gradient is a convention; those are tested by value.
-const kinked = /ties|a zero vector|elu far from 0/;
+const kinked = /ties|zero vector|elu far from 0/;
 const checkable = opCases.filter(
   ({ name, size, differentiable }) => differentiable?.length !== 0 && size === 'small' && !kinked.test(name),
 );
