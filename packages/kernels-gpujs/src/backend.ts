@@ -132,15 +132,18 @@ export function backendOn(device: Device, attentionLimits?: ArrayLimits): GpujsB
       if (dtype === 'int32') checkIndices(values);
       return device.upload(array, dtype === 'int32');
     },
-    async download(handle: Handle, { dtype }: TensorSpec) {
-      const values = await device.read(handle as Buffer);
-      return dtype === 'int32' ? Int32Array.from(values) : values;
-    },
+    download: async (handle: Handle, spec: TensorSpec) => asType(await device.read(handle as Buffer), spec),
+    ...(device.readSync && {
+      downloadSync: (handle: Handle, spec: TensorSpec) => asType(device.readSync!(handle as Buffer), spec),
+    }),
     release: (handle: Handle) => device.release(handle as Buffer),
     memory: () => device.memory(),
     dispose: () => device.dispose(),
   };
 }
+
+const asType = (values: Float32Array, { dtype }: TensorSpec): Float32Array | Int32Array =>
+  dtype === 'int32' ? Int32Array.from(values) : values;
 
 /** Indices travel as float32. */
 function checkIndices(values: ArrayLike<number>): void {

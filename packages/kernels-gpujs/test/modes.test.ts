@@ -1,4 +1,4 @@
-import { matmul, tensor } from '@linattn/math';
+import { add, matmul, tensor } from '@linattn/math';
 import { failureOf, opCases, runCase } from '@linattn/math/conformance';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createGpujsBackend } from '../src/index.ts';
@@ -29,6 +29,14 @@ describe.each([
       if (failure) failures.push(failure);
     }
     expect(failures).toEqual([]);
+    await backend.dispose();
+  });
+
+  test('results can be read at once where they are there at once', async () => {
+    const backend = await createGpujsBackend(options);
+    expect(backend.downloadSync === undefined).toBe(options.mode === 'webgpu');
+    const sum = add(tensor(backend, [1, 2, 3]), tensor(backend, [4, 5, 6]));
+    expect([...(backend.downloadSync?.(sum.handle, sum) ?? (await sum.read()))]).toEqual([5, 7, 9]);
     await backend.dispose();
   });
 

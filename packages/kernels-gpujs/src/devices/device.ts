@@ -17,6 +17,8 @@ export interface Device {
   release(buffer: Buffer): void;
   /** A copy of the numbers. */
   read(buffer: Buffer): Promise<Float32Array>;
+  /** The same at once, where results are plain arrays. */
+  readSync?(buffer: Buffer): Float32Array;
   memory(): BackendMemory;
   /** Compiled kernels held. */
   readonly kernelCount: number;
