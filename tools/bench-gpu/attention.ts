@@ -1,5 +1,5 @@
 import type { WebgpuBackend } from '@linattn/kernels-webgpu';
-import { keep, l2Normalize, linearAttention, random, scope, slice, type Tensor, vjp } from '@linattn/math';
+import { concat, keep, l2Normalize, linearAttention, random, scope, slice, type Tensor, vjp } from '@linattn/math';
 import { type Spread, time, timeEach } from './measure.ts';
 import { oneHead, relativeError } from './oracle.ts';
 
@@ -23,8 +23,15 @@ export interface Result extends Setting {
 }
 
 let stream = (Math.random() * 2 ** 32) >>> 0;
-const draw = (backend: WebgpuBackend, shape: readonly number[]): Tensor =>
-  random(backend, { shape, distribution: 'normal', key: [stream++, 7], stream: [0, 0] });
+/** Standard normal numbers, normalised or not; in parts of the batch, of which one is surely no larger than a binding. */
+function draw(backend: WebgpuBackend, [batch, ...rest]: readonly number[], radius = 0): Tensor {
+  const part = (): Tensor => {
+    const drawn = { shape: [1, ...rest], distribution: 'normal', key: [stream++, 7], stream: [0, 0] } as const;
+    const x = random(backend, drawn);
+    return radius > 0 ? l2Normalize(x, radius) : x;
+  };
+  return scope(() => concat(Array.from({ length: batch }, part), 0));
+}
 
 /** Times causal attention forward and backward, and checks a head against float64 from the same fresh random inputs. */
 export async function benchAttention(
@@ -35,12 +42,8 @@ export async function benchAttention(
 ): Promise<Result> {
   const { batch, heads, tokens, width, normalize = false } = setting;
   const shape = [batch, tokens, heads, width];
-  const unit = (): Tensor =>
-    scope(() => {
-      const x = draw(backend, shape);
-      return normalize ? x : l2Normalize(x, 0.97);
-    });
-  const inputs = [unit(), unit(), draw(backend, shape)] as const;
+  const radius = normalize ? 0 : 0.97;
+  const inputs = [draw(backend, shape, radius), draw(backend, shape, radius), draw(backend, shape)] as const;
   const [q, k, v] = inputs;
   const options = normalize ? ({ normalize: 'l2', radius: 0.97 } as const) : {};
   const attend = () => linearAttention(q, k, v, options).output;

@@ -92,14 +92,13 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     matrix,
     onCompile,
   });
-  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const backend: WebgpuBackend = {
     name: 'webgpu',
     dtype: 'float32',
     device,
     description,
     software,
-    limits: { maxElements: Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 4) },
+    limits: { maxElements: Math.floor(device.limits.maxBufferSize / 4) },
     kernels: attempts(gpu, {
       ...coreKernels(gpu),
       linearAttention: linearAttention(gpu),

@@ -1,6 +1,6 @@
 import type { Kernel, LinearAttentionBackwardAttributes } from '@linattn/math';
 import { reduce } from '../core/reduce.ts';
-import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
+import { bufferOf, type Gpu, gridOf, type Operand } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { bits } from '../runtime/recorder.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
@@ -9,6 +9,7 @@ import coefficientsSource from './coefficients.wgsl?raw';
 import { a, Factors, one, plane, rowLanes, times, zero } from './factors.ts';
 import finishSource from './finish.wgsl?raw';
 import { canTurn, chunkGroups, chunks, slabs, statesOf, tuning } from './run.ts';
+import { narrowAll, partOf, windowsOf } from './windows.ts';
 
 /** d(a, b, c), gathered from partial sums of pairs. */
 class CoefficientSums {
@@ -67,6 +68,13 @@ function finish(
   if (sums && partial) sums.add(partial, count, 1, 2);
 }
 
+interface Outputs {
+  readonly dq: Buffer;
+  readonly dk: Buffer;
+  readonly dv: Buffer;
+  readonly dS0: Buffer | undefined;
+}
+
 /**
  * The analytic backward of math.md. With e = [Ohat, -δ] and w = m [v, 1]:
  * dq = b T(e, w, k, forward), dk = m T([v, 1], e, b q, reverse), dv = m T([k, 1], [b q, a], Ohat, reverse); da and db are sums over
@@ -74,113 +82,129 @@ function finish(
  */
 export const linearAttentionBackward =
   (gpu: Gpu): Kernel<LinearAttentionBackwardAttributes> =>
-  ([q, k, v, coefficients, state, keyWeights, o, g, dO, dState], attributes) => {
-    const { order, radius, coefficientGradients } = attributes;
-    const call = describe(q!, k!, v!, order);
-    const { sizes, queries, keys } = call;
-    const { width, valueWidth } = sizes;
-    const [bq, bk, bv, bdO] = [q, k, v, dO].map(bufferOf);
-    const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes) + 2 * queries + 2 * keys);
-    const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights);
-    const [inverse, delta] = factors.deltas(bufferOf(o), bdO, bufferOf(g), queries, valueWidth);
-    const weights = plane(planes.weights);
-    /** Key weights times another plane of the keys, or the one of the two that there is. */
-    const mixed = [factors.make(keys), factors.make(keys)];
-    const mix = (to: number, other: number) =>
-      plane(planes.weights && other ? factors.combine(to, keys, [planes.weights, other]) : planes.weights || other);
-
-    const dq = gpu.take('dq', queries * width);
-    const dk = gpu.take('dk', keys * width);
-    const dv = gpu.take('dv', keys * valueWidth);
-    const [dq2, dk2] = order === 2 ? [gpu.take('dq', queries * width), gpu.take('dk', keys * width)] : [];
-    const dS0 = state ? gpu.take('dS0', state.size) : undefined;
+  (inputs, attributes) => {
+    const [q, k, v, , state] = inputs;
+    const [dq, dk, dv] = [q, k, v].map((input, i) => gpu.take(['dq', 'dk', 'dv'][i], input!.size, { inViews: true }));
+    const dS0 = state && gpu.take('dS0', state.size, { inViews: true });
     const sums = new CoefficientSums(gpu);
-    // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
-    const finished = order === 1 && radius === 0;
-    // With normalisation it takes dk, and dq where db is not wanted, back through it.
-    const turns = order === 1 && radius > 0 && canTurn(gpu, sizes, width);
-    const turnsQ = turns && !coefficientGradients;
-    const turn = (aux: Buffer, lengths: number) => ({ extra: 'turn', aux, turn: { lengths, radius } }) as const;
-    const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
-
-    for (const { feature, firstRow } of call.parts) {
-      const scales = planes.part(feature);
-      const first = feature < 0;
-      const accumulate = feature > 0;
-      const coefficient = first ? 'b' : 'c';
-
-      // Queries, front to back.
-      const keysSide = { y: { buffer: bk, factor: plane(scales.k) }, z: { buffer: bv, factor: weights } };
-      const forQueries = {
-        x: { buffer: bdO, factor: plane(inverse) },
-        alpha: plane(delta),
-        y: { buffer: bv, factor: one },
-        beta: one,
-        z: { buffer: bk, factor: mix(mixed[0], scales.k) },
-        omega: weights,
-        o: finished || turnsQ ? times('b', 0) : plane(scales.hatQ),
-      };
-      const count = groups.flat().reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
-      const partial = first && coefficientGradients ? gpu.take('linearAttention sums', 2 * count) : undefined;
-      let at = 0;
-      const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
-      for (const ranges of groups) {
-        chain(gpu, ranges, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
-          const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
-          const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
-          const rest = turnsQ ? turn(bq, planes.lengthQ) : ({ extra: 'none' } as const);
-          const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? rest) };
-          chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
-          at += chunkGroups(gpu, sizes, range, width);
-          gpu.give(segments.slots);
-        });
-      }
-      if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
-
-      // Keys and values, back to front.
-      const scaledQ = { buffer: bq, factor: times(coefficient, scales.q) };
-      const ohat = { buffer: bdO, factor: plane(inverse) };
-      const forValues = {
-        x: { buffer: bk, factor: plane(scales.k) },
-        alpha: one,
-        y: scaledQ,
-        beta: first ? a : zero,
-        z: ohat,
-        omega: plane(delta),
-        o: weights,
-      };
-      const forKeys = {
-        x: { buffer: bv, factor: one },
-        alpha: one,
-        y: ohat,
-        beta: plane(delta),
-        z: scaledQ,
-        omega: one,
-        o: first ? weights : mix(mixed[1], scales.hatK),
-      };
-      const ends = { initial: dState && bufferOf(dState), final: dS0 };
-      const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
-      const rest = turns ? turn(bk, planes.lengthK) : ({ extra: 'none' } as const);
-      const intoK = { out: first ? dk : dk2!, accumulate, ...rest };
-      for (const ranges of groups) {
-        chain(gpu, reversed(ranges), call, firstRow, ends, (range, rows) => {
-          const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows);
-          chunks(gpu, factors.buffer, sizes, range, forValues, segments, false, intoV);
-          chunks(gpu, factors.buffer, sizes, range, forKeys, segments, true, intoK);
-          gpu.give(segments.slots);
-        });
-      }
+    for (const window of windowsOf(gpu, 'linearAttentionBackward', inputs, q!.shape[0], [])) {
+      pullBack(gpu, narrowAll(inputs, window), attributes, sums, {
+        dq: partOf(dq, q!.size, window),
+        dk: partOf(dk, k!.size, window),
+        dv: partOf(dv, v!.size, window),
+        dS0: dS0 && partOf(dS0, state.size, window),
+      });
     }
-
-    if (!finished && !turnsQ) {
-      const ofQ = { rows: queries, width, plane: planes.lengthQ, radius };
-      finish(gpu, factors, { first: dq, second: dq2, x: bq }, ofQ, [2, 3], coefficientGradients ? sums : undefined);
-    }
-    if (!finished && !turns) {
-      const ofK = { rows: keys, width, plane: planes.lengthK, radius };
-      finish(gpu, factors, { first: dk, second: dk2, x: bk }, ofK, [0, 0]);
-    }
-    gpu.give(dq2, dk2);
-    factors.free();
     return [dq, dk, dv, sums.buffer, ...(dS0 ? [dS0] : [])];
   };
+
+function pullBack(
+  gpu: Gpu,
+  [q, k, v, coefficients, state, keyWeights, o, g, dO, dState]: readonly (Operand | undefined)[],
+  attributes: LinearAttentionBackwardAttributes,
+  sums: CoefficientSums,
+  { dq, dk, dv, dS0 }: Outputs,
+): void {
+  const { order, radius, coefficientGradients } = attributes;
+  const call = describe(q!, k!, v!, order);
+  const { sizes, queries, keys } = call;
+  const { width, valueWidth } = sizes;
+  const [bq, bk, bv, bdO] = [q, k, v, dO].map(bufferOf);
+  const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes) + 2 * queries + 2 * keys);
+  const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights);
+  const [inverse, delta] = factors.deltas(bufferOf(o), bdO, bufferOf(g), queries, valueWidth);
+  const weights = plane(planes.weights);
+  /** Key weights times another plane of the keys, or the one of the two that there is. */
+  const mixed = [factors.make(keys), factors.make(keys)];
+  const mix = (to: number, other: number) =>
+    plane(planes.weights && other ? factors.combine(to, keys, [planes.weights, other]) : planes.weights || other);
+
+  const [dq2, dk2] = order === 2 ? [gpu.take('dq', queries * width), gpu.take('dk', keys * width)] : [];
+  // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
+  const finished = order === 1 && radius === 0;
+  // With normalisation it takes dk, and dq where db is not wanted, back through it.
+  const turns = order === 1 && radius > 0 && canTurn(gpu, sizes, width);
+  const turnsQ = turns && !coefficientGradients;
+  const turn = (aux: Buffer, lengths: number) => ({ extra: 'turn', aux, turn: { lengths, radius } }) as const;
+  const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
+
+  for (const { feature, firstRow } of call.parts) {
+    const scales = planes.part(feature);
+    const first = feature < 0;
+    const accumulate = feature > 0;
+    const coefficient = first ? 'b' : 'c';
+
+    // Queries, front to back.
+    const keysSide = { y: { buffer: bk, factor: plane(scales.k) }, z: { buffer: bv, factor: weights } };
+    const forQueries = {
+      x: { buffer: bdO, factor: plane(inverse) },
+      alpha: plane(delta),
+      y: { buffer: bv, factor: one },
+      beta: one,
+      z: { buffer: bk, factor: mix(mixed[0], scales.k) },
+      omega: weights,
+      o: finished || turnsQ ? times('b', 0) : plane(scales.hatQ),
+    };
+    const count = groups.flat().reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
+    const partial = first && coefficientGradients ? gpu.take('linearAttention sums', 2 * count) : undefined;
+    let at = 0;
+    const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
+    for (const ranges of groups) {
+      chain(gpu, ranges, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
+        const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
+        const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
+        const rest = turnsQ ? turn(bq, planes.lengthQ) : ({ extra: 'none' } as const);
+        const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? rest) };
+        chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
+        at += chunkGroups(gpu, sizes, range, width);
+        gpu.give(segments.slots);
+      });
+    }
+    if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
+
+    // Keys and values, back to front.
+    const scaledQ = { buffer: bq, factor: times(coefficient, scales.q) };
+    const ohat = { buffer: bdO, factor: plane(inverse) };
+    const forValues = {
+      x: { buffer: bk, factor: plane(scales.k) },
+      alpha: one,
+      y: scaledQ,
+      beta: first ? a : zero,
+      z: ohat,
+      omega: plane(delta),
+      o: weights,
+    };
+    const forKeys = {
+      x: { buffer: bv, factor: one },
+      alpha: one,
+      y: ohat,
+      beta: plane(delta),
+      z: scaledQ,
+      omega: one,
+      o: first ? weights : mix(mixed[1], scales.hatK),
+    };
+    const ends = { initial: dState && bufferOf(dState), final: dS0 };
+    const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
+    const rest = turns ? turn(bk, planes.lengthK) : ({ extra: 'none' } as const);
+    const intoK = { out: first ? dk : dk2!, accumulate, ...rest };
+    for (const ranges of groups) {
+      chain(gpu, reversed(ranges), call, firstRow, ends, (range, rows) => {
+        const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows);
+        chunks(gpu, factors.buffer, sizes, range, forValues, segments, false, intoV);
+        chunks(gpu, factors.buffer, sizes, range, forKeys, segments, true, intoK);
+        gpu.give(segments.slots);
+      });
+    }
+  }
+
+  if (!finished && !turnsQ) {
+    const ofQ = { rows: queries, width, plane: planes.lengthQ, radius };
+    finish(gpu, factors, { first: dq, second: dq2, x: bq }, ofQ, [2, 3], coefficientGradients ? sums : undefined);
+  }
+  if (!finished && !turns) {
+    const ofK = { rows: keys, width, plane: planes.lengthK, radius };
+    finish(gpu, factors, { first: dk, second: dk2, x: bk }, ofK, [0, 0]);
+  }
+  gpu.give(dq2, dk2);
+  factors.free();
+}

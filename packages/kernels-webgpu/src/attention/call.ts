@@ -1,5 +1,5 @@
-import type { LinearAttentionAttributes, Tensor } from '@linattn/math';
-import { bufferOf, type Gpu } from '../runtime/gpu.ts';
+import type { LinearAttentionAttributes } from '@linattn/math';
+import { bufferOf, type Gpu, type Operand } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import type { Factors } from './factors.ts';
 import type { Range, Sizes, StateRows } from './run.ts';
@@ -44,7 +44,7 @@ export interface Call {
   readonly parts: readonly { readonly feature: number; readonly firstRow: number }[];
 }
 
-export function describe(q: Tensor, k: Tensor, v: Tensor, order: 1 | 2): Call {
+export function describe(q: Operand, k: Operand, v: Operand, order: 1 | 2): Call {
   const [batch, queries, heads, width] = q.shape;
   const keys = k.shape[1];
   const pairs = batch * heads;
@@ -112,7 +112,7 @@ export function planesOf(
   { queries, keys, sizes: { width } }: Call,
   { order, radius }: LinearAttentionAttributes,
   [q, k]: readonly [Buffer, Buffer],
-  keyWeights: Tensor | undefined,
+  keyWeights: Operand | undefined,
 ): Planes {
   const lengthQ = radius > 0 ? factors.lengths(q, queries, width, radius) : 0;
   const lengthK = radius > 0 ? factors.lengths(k, keys, width, radius) : 0;

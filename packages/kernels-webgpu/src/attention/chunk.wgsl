@@ -8,8 +8,8 @@
 // A panel holds, by feature, x, y and S side by side, rows of x and y in the order of their invocations; then, by key, Pᵀ and z. So
 // every product reads rows and columns four at a time, at places that are constant but for where an invocation begins. An invocation
 // has the rows ty + TY r and the keys tx + TX n: what is above the diagonal is known when the shader is made, and left out. EXTRA: 0 no
-// G; 1 out is divided by G, which is written; 2 G is written (ACC: added); 3 Σ G and Σ aux · out are summed; 4 no G, and out, a gradient by rows
-// of aux that were brought to length radius, is turned into one by aux itself (all columns in one tile). XCH: S is stored transposed.
+// G; 1 no G, and out, a gradient by rows of aux that were brought to length radius, is turned into one by aux itself (all columns in one
+// tile); 2 out is divided by G, which is written; 3 G is written (ACC: added); 4 Σ G and Σ aux · out are summed. XCH: S is stored transposed.
 //
 // Loads run one panel ahead, and are unconditional: a load under a condition leaves a copy of what it loaded behind, and the copy waits
 // for the load where it stands. Hence the last panel by itself, and a slot of zeros for chunks that no other of their segment precedes.
@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // @block fetch
   {
     // @place fetchPanel
-    if (EXTRA != 0u && EXTRA != 4u) {
+    if (EXTRA > 1u) {
       let f = min(KP * fetched + t % KP, p.features - 1u);
       fetchedZ = vec2f(slots[(base + p.atZ + f) / 4u][f % 4u], slots[(local + p.atZ + f) / 4u][f % 4u]);
     }
@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (CAUSAL == 1u) {
     found.y = factors[p.fBeta.x];
     if ((PLANES & 8u) != 0u) { found.y *= factors[p.fBeta.y + yRow + own]; }
-    if (EXTRA != 0u && EXTRA != 4u) {
+    if (EXTRA > 1u) {
       found.z = factors[p.fOmega.x];
       if ((PLANES & 32u) != 0u) { found.z *= factors[p.fOmega.y + yRow + own]; }
     }
@@ -129,7 +129,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // @block fill
     workgroupBarrier();
     // @place fillPanel
-    if (EXTRA != 0u && EXTRA != 4u && t < KP) { zState[t] = fetchedZ.x + fetchedZ.y; }
+    if (EXTRA > 1u && t < KP) { zState[t] = fetchedZ.x + fetchedZ.y; }
     workgroupBarrier();
   // @end
   // @block multiply
@@ -161,7 +161,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         for (var j = 0u; j < RJ; j++) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
       }
     }
-    if (EXTRA != 0u && EXTRA != 4u) {
+    if (EXTRA > 1u) {
       // x times Z, in shares.
       // @unroll
       for (var e = 0u; e < (KP + TX - 1u) / TX; e++) {
@@ -199,7 +199,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     us[j] = slots[(base + p.atU + f) / 4u];
     ul[j] = slots[(local + p.atU + f) / 4u];
   }
-  if (EXTRA != 0u && EXTRA != 4u) {
+  if (EXTRA > 1u) {
     count = vec2f(slots[(base + p.atC) / 4u].x, slots[(local + p.atC) / 4u].x);
   }
   // @unroll
@@ -207,7 +207,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let row = xRow + select(0u, (ty + TY * r) * step, ty + TY * r < rows);
     so[r] = scaleO;
     if ((PLANES & 64u) != 0u) { so[r] *= factors[p.fo.y + row]; }
-    if (EXTRA == 4u) { brought[r] = factors[p.lengths + row]; }
+    if (EXTRA == 1u) { brought[r] = factors[p.lengths + row]; }
   }
   // @block fetchAux
   {
@@ -236,7 +236,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
           pv[n * R4 + r / 4u][r % 4u] = select(0.0, full, ty + TY * r >= tx + TX * n);
         }
       }
-      if (EXTRA != 0u && EXTRA != 4u) {
+      if (EXTRA > 1u) {
         // @unroll
         for (var r = 0u; r < R4; r++) { g[r] += omega[tx + TX * n] * pv[n * R4 + r]; }
       }
@@ -261,7 +261,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       fetched = b + 1u;
       if (b + 1u < C / KZ) {
         // @place fetchKeys
-      } else if (EXTRA == 3u || EXTRA == 4u) {
+      } else if (EXTRA == 4u || EXTRA == 1u) {
         // @place fetchAux
       }
       // @unroll
@@ -281,7 +281,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
       }
     }
-  } else if (EXTRA == 3u || EXTRA == 4u) {
+  } else if (EXTRA == 4u || EXTRA == 1u) {
     // @place fetchAux
   }
 
@@ -292,7 +292,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     // @unroll
     for (var r = 0u; r < RI; r++) { o[r * RJ + j] = fma(vec4f(alpha[ty + TY * r]), uIn, o[r * RJ + j]); }
   }
-  if (EXTRA == 4u) {
+  if (EXTRA == 1u) {
     // In place of G: out · aux.
     // @unroll
     for (var r = 0u; r < RI; r++) {
@@ -304,12 +304,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   if (EXTRA != 0u) {
-    if (EXTRA != 4u && tx == 0u) {
+    if (EXTRA != 1u && tx == 0u) {
       // @unroll
       for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += (count.x + count.y) * alpha[ty + TY * r]; }
     }
     workgroupBarrier();
-    if (EXTRA == 3u) {
+    if (EXTRA == 4u) {
       // @unroll
       for (var r = 0u; r < R4; r++) { sums.x += dot(g[r], vec4f(1.0)); }
     } else {
@@ -335,17 +335,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let row = xRow + i * step;
       var scale = so[r];
       var back = 0.0;
-      if (EXTRA == 4u) {
+      if (EXTRA == 1u) {
         // (radius / |x|) (d - x (x · d) / |x|²). A vector that counts as zero (1 / |x| = 1e18) has no direction to turn: its gradient is 0.
         let inverse2 = brought[r] * brought[r] * p.inverseRadius2;
         scale = select(0.0, brought[r], inverse2 < 0.99e36);
         back = inverse2 * g[r / 4u][r % 4u];
       }
-      if (EXTRA == 1u || EXTRA == 2u) {
+      if (EXTRA == 2u || EXTRA == 3u) {
         let sum = g[r / 4u][r % 4u];
-        if (EXTRA == 1u) { scale /= sum; }
+        if (EXTRA == 2u) { scale /= sum; }
         if (tx == 0u && group.z == 0u) {
-          if (EXTRA == 2u && ACC == 1u) { extra[row] += sum; } else { extra[row] = sum; }
+          if (EXTRA == 3u && ACC == 1u) { extra[row] += sum; } else { extra[row] = sum; }
         }
       }
       // @unroll
@@ -353,8 +353,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let f = column0 + 4u * (tx + TX * j);
         if (f < p.columns) {
           let to = row * p.columns + f;
-          if (EXTRA == 3u) { sums.y += dot(av[r * RJ + j], o[r * RJ + j]); }
-          if (EXTRA == 4u) { o[r * RJ + j] -= back * av[r * RJ + j]; }
+          if (EXTRA == 4u) { sums.y += dot(av[r * RJ + j], o[r * RJ + j]); }
+          if (EXTRA == 1u) { o[r * RJ + j] -= back * av[r * RJ + j]; }
           var value = scale * o[r * RJ + j];
           if (ACC == 1u) { value += outFour(to, p.columns - f); }
           outStore(to, p.columns - f, value);
@@ -363,7 +363,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
 
-  if (EXTRA == 3u) {
+  if (EXTRA == 4u) {
     // Through rows of C4.
     panel[t / C4][t % C4] = vec4f(sums, 0.0, 0.0);
     workgroupBarrier();

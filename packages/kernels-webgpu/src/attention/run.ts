@@ -313,8 +313,8 @@ function ofAnyMode(source: string): string {
 const chunkTexts = { vectors: `${chunkSource}\n${fillVectorsSource}`, numbers: `${chunkSource}\n${fillNumbersSource}` };
 const chunkText = ({ wholeVectors }: Gpu): string => chunkTexts[wholeVectors ? 'vectors' : 'numbers'];
 
-/** What is done with G = Σ P ω. */
-export const extras = { none: 0, divide: 1, keep: 2, sum: 3, turn: 4 } as const;
+/** What is done with G = Σ P ω, which the first two leave out. */
+export const extras = { none: 0, turn: 1, divide: 2, keep: 3, sum: 4 } as const;
 
 export interface Target {
   readonly out: Buffer;

@@ -9,7 +9,7 @@ import {
   unaryFunctions,
 } from '@linattn/math';
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
-import type { Buffer } from '../runtime/pool.ts';
+import { type Buffer, bindingAlignment, view } from '../runtime/pool.ts';
 import { bits } from '../runtime/recorder.ts';
 import { storeOf, units } from '../runtime/rows.ts';
 import { collapse, eight } from './axes.ts';
@@ -93,6 +93,17 @@ export function window(
   );
 }
 
+/**
+ * Rows `start` on, so many as `shape` says along `axis`: a view of them where they lie together and begin where a binding may, so that the
+ * whole may be over a binding.
+ */
+function rowsOf(x: Buffer, shape: Shape, axis: number, start: number): Buffer | undefined {
+  const offset = 4 * start * sizeOf(shape.slice(axis + 1));
+  return sizeOf(shape.slice(0, axis)) === 1 && offset % bindingAlignment === 0
+    ? view(x, offset, 4 * sizeOf(shape))
+    : undefined;
+}
+
 /** The operations that every backend must have. */
 export function coreKernels(gpu: Gpu): KernelTable {
   return {
@@ -140,7 +151,9 @@ export function coreKernels(gpu: Gpu): KernelTable {
 
     slice: ([x], { axis, start }, [{ shape }]) => {
       const out = gpu.take('slice', sizeOf(shape));
-      window(gpu, out, bufferOf(x), { outShape: shape, inShape: x!.shape, axis, shift: start, place: false });
+      const rows = rowsOf(bufferOf(x), shape, axis, start);
+      const [inShape, shift] = rows ? [shape, 0] : [x!.shape, start];
+      window(gpu, out, rows ?? bufferOf(x), { outShape: shape, inShape, axis, shift, place: false });
       return [out];
     },
 
@@ -151,11 +164,14 @@ export function coreKernels(gpu: Gpu): KernelTable {
     },
 
     concat: (inputs, { axis }, [{ shape }]) => {
-      const out = gpu.take('concat', sizeOf(shape));
-      let shift = 0;
+      const out = gpu.take('concat', sizeOf(shape), { inViews: true });
+      let start = 0;
       for (const input of inputs) {
-        window(gpu, out, bufferOf(input), { outShape: shape, inShape: input!.shape, axis, shift, place: true });
-        shift += input!.shape[axis];
+        const inShape = input!.shape;
+        const rows = rowsOf(out, inShape, axis, start);
+        const [outShape, shift] = rows ? [inShape, 0] : [shape, start];
+        window(gpu, rows ?? out, bufferOf(input), { outShape, inShape, axis, shift, place: true });
+        start += inShape[axis];
       }
       return [out];
     },

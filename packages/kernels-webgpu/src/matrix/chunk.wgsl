@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       fl[2u * l + 1u] = slots[local / 4u + begin + 1u];
     }
   }
-  if (EXTRA != 0u) {
+  if (EXTRA > 1u) {
     let last = (p.features + 3u) / 4u * 4u - 4u;
     let m0 = (p.atZ + min(8u * eight, last)) / 4u;
     let m1 = (p.atZ + min(8u * eight + 4u, last)) / 4u;
@@ -126,9 +126,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     f[2u * l] = select(vec4f(), sx[l] * f[2u * l], some0);
     f[2u * l + 1u] = select(vec4f(), sx[l] * f[2u * l + 1u], some1);
     topX = max(topX, largest(f[2u * l], f[2u * l + 1u]));
-    if (EXTRA != 0u) {
+    if (EXTRA > 1u) {
       let share = dot(f[2u * l], select(vec4f(), z0, some0)) + dot(f[2u * l + 1u], select(vec4f(), z1, some1));
-      if (EXTRA == 3u) { sums.x += share; } else { shares[8u * (own + DOWN * l) + eight] = share; }
+      if (EXTRA == 4u) { sums.x += share; } else { shares[8u * (own + DOWN * l) + eight] = share; }
     }
     let deep = own + DOWN * l < select(p.features, p.columns, XCH == 1u);
     fs[2u * l] = select(vec4f(), fs[2u * l] + fl[2u * l], FULL == 1u || (deep && wide > 0));
@@ -255,9 +255,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let p1 = power(-ofP) * bitcast<vec4f>(tile[sumP + DOWNP / 16u * l][inSumP + 1u]) + alpha[i] * b1;
       pv[2u * l] = select(vec4f(), p0, n <= vec4u(i));
       pv[2u * l + 1u] = select(vec4f(), p1, n + 4u <= vec4u(i));
-      if (EXTRA != 0u) {
+      if (EXTRA > 1u) {
         let sum = dot(pv[2u * l], w0) + dot(pv[2u * l + 1u], w1);
-        if (EXTRA == 3u) { sums.x += sum; } else { shares[8u * i + eightP] += sum; }
+        if (EXTRA == 4u) { sums.x += sum; } else { shares[8u * i + eightP] += sum; }
       }
       topP = max(topP, largest(pv[2u * l], pv[2u * l + 1u]));
     }
@@ -318,18 +318,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   workgroupBarrier();
   // @unroll
   for (var j = 0u; j < BJ; j++) { storeSum(4u * (BJ * way + j) + strip, o[j]); }
-  if (EXTRA != 0u && t < 64u) {
+  if (EXTRA > 1u && t < 64u) {
     let count = slots[(base + p.atC) / 4u].x + slots[(local + p.atC) / 4u].x;
-    if (EXTRA == 3u) {
+    if (EXTRA == 4u) {
       sums.x += count * alpha[t];
     } else {
       var sum = count * alpha[t];
       for (var e = 0u; e < 8u; e++) { sum += shares[8u * t + e]; }
       if (t < rows) {
         let row = xRow + t * step;
-        if (EXTRA == 2u && ACC == 1u) { extra[row] += sum; } else { extra[row] = sum; }
+        if (EXTRA == 3u && ACC == 1u) { extra[row] += sum; } else { extra[row] = sum; }
       }
-      if (EXTRA == 1u) { scaleOf[t] /= sum; }
+      if (EXTRA == 2u) { scaleOf[t] /= sum; }
     }
   }
   workgroupBarrier();
@@ -339,14 +339,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (i < rows && column < p.columns) {
       let to = (xRow + i * step) * p.columns + column;
       let sum = power(-ofOut) * bitcast<vec4f>(tile[4u * (four / 4u) + down / 16u + DOWNO / 16u * r][(down % 16u) * STRIDE + four % 4u]) + alpha[i] * u;
-      if (EXTRA == 3u) { sums.y += dot(auxFour(to, p.columns - column), sum); }
+      if (EXTRA == 4u) { sums.y += dot(auxFour(to, p.columns - column), sum); }
       var value = scaleOf[i] * sum;
       if (ACC == 1u) { value += outFour(to, p.columns - column); }
       outStore(to, p.columns - column, value);
     }
   }
 
-  if (EXTRA == 3u) {
+  if (EXTRA == 4u) {
     workgroupBarrier();
     shares[t] = sums.x;
     shares[NT + t] = sums.y;

@@ -74,10 +74,10 @@ export class Gpu {
     if (this.#disposed) throw new DeviceError('this backend was disposed');
   }
 
-  /** A buffer for `elements` 32-bit numbers. */
-  take(what: string, elements: number): Buffer {
+  /** A buffer for `elements` 32-bit numbers; larger than a binding where launches bind views of it (`inViews`). */
+  take(what: string, elements: number, options?: { readonly inViews: boolean }): Buffer {
     this.check();
-    return this.pool.take(what, elements * 4);
+    return this.pool.take(what, elements * 4, options);
   }
 
   /** Counts buffers that the backend holds for itself. */
@@ -95,7 +95,7 @@ export class Gpu {
 
   upload(values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): Buffer {
     this.check();
-    const buffer = this.pool.take('upload', values.byteLength, true);
+    const buffer = this.pool.take('upload', values.byteLength, { fresh: true, inViews: true });
     this.device.queue.writeBuffer(buffer.gpu, 0, values);
     return buffer;
   }
@@ -141,7 +141,7 @@ export class Gpu {
   adopt(gpu: GPUBuffer): Buffer {
     this.check();
     if (gpu.size % vec4Bytes === 0) return this.pool.adopt(gpu);
-    const buffer = this.pool.take('copy', gpu.size, true);
+    const buffer = this.pool.take('copy', gpu.size, { fresh: true, inViews: true });
     this.#copy(gpu, 0, buffer.gpu, gpu.size);
     return buffer;
   }
@@ -177,8 +177,11 @@ export class Gpu {
 const outOfMemory = (error: GPUError): boolean =>
   typeof GPUOutOfMemoryError !== 'undefined' && error instanceof GPUOutOfMemoryError;
 
+/** What kernels need of a tensor: parts of one are such, too. */
+export type Operand = Pick<Tensor, 'shape' | 'size' | 'handle'>;
+
 /** The buffer behind a tensor. */
-export const bufferOf = (tensor: Tensor | undefined): Buffer => tensor!.handle as Buffer;
+export const bufferOf = (tensor: Operand | undefined): Buffer => tensor!.handle as Buffer;
 
 /** Workgroups for `count` items in a grid of two dimensions, `perGroup` items each; see `linear_id` in the shaders. */
 export function gridOf(count: number, perGroup: number): Grid {

@@ -10,6 +10,8 @@ export interface Buffer {
   readonly offset: number;
   /** The buffer that it is a part of. */
   readonly whole?: Buffer;
+  /** The buffer that it is a view of: for launches only, never given back. */
+  readonly of?: Buffer;
   /** The submission that the last recorded use belongs to. */
   usedAt: number;
   /** The submission that it was taken in, if none of the commands recorded for it then were of an owner before. */
@@ -20,8 +22,27 @@ export interface Buffer {
   parts?: number;
 }
 
+/**
+ * Some bytes of a buffer, to be bound in its place.
+ * @param offset a multiple of what a binding may begin at.
+ */
+export const view = (of: Buffer, offset: number, bytes: number): Buffer => ({
+  ...of,
+  of,
+  offset: of.offset + offset,
+  bytes,
+});
+
+/** What a binding may begin at, in bytes: the most that the standard allows a device to ask for. */
+export const bindingAlignment = 256;
+
 /** Submissions after which a buffer that nobody asked for is given back to the device. */
 const patience = 256;
+
+interface TakeOptions {
+  readonly fresh?: boolean;
+  readonly inViews?: boolean;
+}
 
 /** Buffers by size. A warm step finds all it needs here and allocates nothing. */
 export class BufferPool {
@@ -47,13 +68,14 @@ export class BufferPool {
 
   /**
    * A buffer of at least `bytes`, contents undefined.
-   * @param fresh only one that no command recorded since the last submission uses: the host may write it at once.
+   * @param options `fresh`: only one that no command recorded since the last submission uses: the host may write it at once.
+   * `inViews`: launches bind views of it, so that it may be larger than a binding.
    * @throws LimitError naming the device's limit.
    */
-  take(what: string, bytes: number, fresh = false): Buffer {
+  take(what: string, bytes: number, { fresh = false, inViews = false }: TakeOptions = {}): Buffer {
     const size = roundUp(bytes);
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    if (bytes > maxStorageBufferBindingSize)
+    if (bytes > maxStorageBufferBindingSize && !inViews)
       throw new LimitError(
         what,
         bytes,

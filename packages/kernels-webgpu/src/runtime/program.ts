@@ -86,7 +86,9 @@ export class ProgramCache {
   /** Forgets bind groups that show a buffer about to be destroyed. */
   forget(id: number): void {
     for (const { bindGroups } of this.#compiled.values()) {
-      for (const key of bindGroups.keys()) if (key.split(' ').includes(String(id))) bindGroups.delete(key);
+      for (const key of bindGroups.keys()) {
+        if (key.split(' ').some((each) => Number.parseInt(each, 10) === id)) bindGroups.delete(key);
+      }
     }
   }
 

@@ -54,17 +54,21 @@ export class Recorder {
 
   /**
    * Records one kernel. `params` are u32 words (`bits` for floats) in the order of the shader's Params; `buffers` go to bindings 1, 2, …
-   * @throws LimitError when the grid is over what the device dispatches.
+   * @throws LimitError when the grid is over what the device dispatches, or a buffer over what it binds.
    */
   run(program: Program, buffers: readonly Buffer[], params: readonly number[], grid: Grid): void {
-    const most = this.#device.limits.maxComputeWorkgroupsPerDimension;
+    const { maxComputeWorkgroupsPerDimension: most, maxStorageBufferBindingSize: mostBytes } = this.#device.limits;
     for (const count of grid) {
       if (count! > most)
         throw new LimitError(program.name, count!, "the device's maxComputeWorkgroupsPerDimension", most);
     }
+    for (const { bytes } of buffers) {
+      if (bytes > mostBytes)
+        throw new LimitError(program.name, bytes, "the device's maxStorageBufferBindingSize in bytes", mostBytes);
+    }
     if (this.#queue.length === capacity) this.submitNow();
     this.#params.set(params, this.#queue.length * words);
-    for (const buffer of buffers) buffer.usedAt = this.#pool.submission;
+    for (const buffer of buffers) (buffer.of ?? buffer).usedAt = this.#pool.submission;
     this.#queue.push({ program: this.#programs.get(program), buffers, grid });
   }
 
@@ -157,14 +161,15 @@ export class Recorder {
   }
 
   #bindGroup(program: Compiled, buffers: readonly Buffer[]): GPUBindGroup {
-    const key = buffers.map(({ id }) => id).join(' ');
+    const key = buffers.map(keyOf).join(' ');
     const known = program.bindGroups.get(key);
     if (known) return known;
     const entries: GPUBindGroupEntry[] = [
       { binding: 0, resource: { buffer: this.#uniforms, size: paramBytes } },
-      ...buffers.map(({ gpu, whole, offset, bytes }, i) => ({
+      ...buffers.map(({ gpu, of, whole, offset, bytes }, i) => ({
         binding: i + 1,
-        resource: { buffer: gpu, offset, size: whole && bytes },
+        // A view's buffer may have got other memory since (BufferPool.redirect).
+        resource: { buffer: of?.gpu ?? gpu, offset, size: of || whole ? bytes : undefined },
       })),
     ];
     const made = this.#device.createBindGroup({ layout: program.bindGroupLayout, entries });
@@ -177,6 +182,8 @@ export class Recorder {
     this.#uniforms.destroy();
   }
 }
+
+const keyOf = ({ id, of, offset, bytes }: Buffer): string => (of ? `${of.id}@${offset}+${bytes}` : String(id));
 
 const scratch = new DataView(new ArrayBuffer(4));
 

@@ -1,13 +1,10 @@
 import type { AdamWAttributes, Kernel, Tensor } from '@linattn/math';
 import { window } from '../core/kernels.ts';
 import { bufferOf, type Gpu } from '../runtime/gpu.ts';
-import type { Buffer } from '../runtime/pool.ts';
+import { type Buffer, bindingAlignment } from '../runtime/pool.ts';
 import { bits } from '../runtime/recorder.ts';
 import source from './adamw.wgsl?raw';
 import { many } from './many.ts';
-
-/** What a binding may begin at, in bytes. */
-const alignment = 256;
 
 /** One parameter's buffers. */
 export interface Group {
@@ -25,7 +22,7 @@ function homeOf({ state }: Pick<Group, 'state'>): readonly Buffer[] | undefined 
   return wholes.length === state.length ? wholes : undefined;
 }
 
-const bytesOf = ({ size }: Pick<Group, 'size'>): number => Math.ceil((4 * size) / alignment) * alignment;
+const bytesOf = ({ size }: Pick<Group, 'size'>): number => Math.ceil((4 * size) / bindingAlignment) * bindingAlignment;
 
 /** Cuts groups into launches of at most `most`: of one home, or without a home yet and together of at most `room` bytes. */
 export function launchesOf<G extends Pick<Group, 'state' | 'size'>>(
