@@ -337,7 +337,7 @@ const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
 
 /** Whether `chunks` can turn gradients of `columns` columns back through the normalisation: one workgroup has all of a row. */
 export const canTurn = (gpu: Gpu, sizes: Sizes, columns: number): boolean =>
-  !matrixFor(gpu, sizes) && columns <= columnsOf(gpu, sizes, columns);
+  columns <= columnsOf(gpu, sizes, columns);
 
 /** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
 export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: number): number {

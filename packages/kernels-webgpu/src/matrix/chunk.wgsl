@@ -34,7 +34,7 @@ var<workgroup> shares: array<f32, 512>;
 
 @compute @workgroup_size(NT)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) subgroup: u32) {
-  // @registers f fs fl xm pm pa o pv sx sr
+  // @registers f fs fl xm pm pa o pv sx sr d av g
   let strip = subgroup % 4u;
   let way = subgroup / 4u;
   let pair = group.y;
@@ -333,14 +333,52 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   workgroupBarrier();
+  var d: array<vec4f, 64u / DOWNO>;
+  // @unroll
+  for (var r = 0u; r < 64u / DOWNO; r++) {
+    let i = down + DOWNO * r;
+    d[r] = power(-ofOut) * bitcast<vec4f>(tile[4u * (four / 4u) + down / 16u + DOWNO / 16u * r][(down % 16u) * STRIDE + four % 4u]) + alpha[i] * u;
+  }
+  var av: array<vec4f, 64u / DOWNO>;
+  var g: array<f32, 64u / DOWNO>;
+  if (EXTRA == 1u) {
+    // Back through the normalisation: see attention/chunk.wgsl.
+    // @unroll
+    for (var r = 0u; r < 64u / DOWNO; r++) {
+      let loads = down + DOWNO * r < rows && column < p.columns;
+      let to = (xRow + select(0u, (down + DOWNO * r) * step, loads)) * p.columns + select(0u, column, loads);
+      av[r] = select(vec4f(), auxFour(to, p.columns - column), loads);
+      d[r] *= scaleOf[down + DOWNO * r];
+    }
+    // out · aux, of two rows at a time.
+    // @unroll
+    for (var h = 0u; h < 32u / DOWNO; h++) {
+      workgroupBarrier();
+      shares[t] = dot(av[2u * h], d[2u * h]);
+      shares[NT + t] = dot(av[2u * h + 1u], d[2u * h + 1u]);
+      workgroupBarrier();
+      // @unroll
+      for (var e = 0u; e < K / 4u; e++) {
+        g[2u * h] += shares[t - four + e];
+        g[2u * h + 1u] += shares[NT + t - four + e];
+      }
+    }
+  }
   // @unroll
   for (var r = 0u; r < 64u / DOWNO; r++) {
     let i = down + DOWNO * r;
     if (i < rows && column < p.columns) {
-      let to = (xRow + i * step) * p.columns + column;
-      let sum = power(-ofOut) * bitcast<vec4f>(tile[4u * (four / 4u) + down / 16u + DOWNO / 16u * r][(down % 16u) * STRIDE + four % 4u]) + alpha[i] * u;
-      if (EXTRA == 4u) { sums.y += dot(auxFour(to, p.columns - column), sum); }
-      var value = scaleOf[i] * sum;
+      let row = xRow + i * step;
+      let to = row * p.columns + column;
+      if (EXTRA == 4u) { sums.y += dot(auxFour(to, p.columns - column), d[r]); }
+      var value = d[r];
+      if (EXTRA == 1u) {
+        let brought = factors[p.lengths + row];
+        let inverse2 = brought * brought * p.inverseRadius2;
+        value = select(0.0, brought, inverse2 < 0.99e36) * (value - inverse2 * g[r] * av[r]);
+      } else {
+        value *= scaleOf[i];
+      }
       if (ACC == 1u) { value += outFour(to, p.columns - column); }
       outStore(to, p.columns - column, value);
     }

@@ -146,6 +146,20 @@ export class Gpu {
     return buffer;
   }
 
+  /**
+   * Puts parts of another buffer in the place of buffers that recorded work makes, so that it makes them there. Gives the indices of
+   * those where that cannot be.
+   */
+  join(buffers: readonly Buffer[], parts: readonly Buffer[]): number[] {
+    const joinable = this.#recorder.joinable(buffers.filter((buffer) => this.pool.movable(buffer)));
+    return buffers.flatMap((buffer, i) => {
+      // Of one that stands twice, once.
+      if (!joinable.delete(buffer)) return [i];
+      this.pool.move(buffer, parts[i]);
+      return [];
+    });
+  }
+
   /** Submits the recorded work at once. Each buffer's numbers arrive in the memory beside it: computed there, where that is possible. */
   deliver(results: readonly (readonly [Buffer, GPUBuffer])[]): void {
     this.check();

@@ -5,16 +5,16 @@ import { usage } from './flags.ts';
 export interface Buffer {
   gpu: GPUBuffer;
   id: number;
-  readonly bytes: number;
-  /** Its first byte in `gpu`: 0 but for parts. */
-  readonly offset: number;
-  /** The buffer that it is a part of. */
-  readonly whole?: Buffer;
-  /** The buffer that it is a view of: for launches only, never given back. */
-  readonly of?: Buffer;
+  bytes: number;
+  /** Its first byte in `gpu`. */
+  offset: number;
+  /** The buffer that this shows some bytes of. */
+  of?: Buffer;
+  /** The same, where it is cut into parts (`cut`) and this is one: memory goes back with the last of them. */
+  whole?: Buffer;
   /** The submission that the last recorded use belongs to. */
   usedAt: number;
-  /** The submission that it was taken in, if none of the commands recorded for it then were of an owner before. */
+  /** The submission that it was taken in; -1 where the host may have written it since. */
   takenAt: number;
   /** Somebody else's memory: never pooled, never destroyed. */
   foreign: boolean;
@@ -23,12 +23,12 @@ export interface Buffer {
 }
 
 /**
- * Some bytes of a buffer, to be bound in its place.
- * @param offset a multiple of what a binding may begin at.
+ * Some bytes of a buffer, to be bound in its place; nothing to give back.
+ * @param offset a multiple of `bindingAlignment`.
  */
 export const view = (of: Buffer, offset: number, bytes: number): Buffer => ({
   ...of,
-  of,
+  of: of.of ?? of,
   offset: of.offset + offset,
   bytes,
 });
@@ -49,7 +49,7 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, Buffer[]>();
   readonly #live = new Set<Buffer>();
-  /** Buffers without memory of their own that were given back since the last submission. */
+  /** Somebody else's memory that was given back since the last submission. */
   #left: Buffer[] = [];
   #pooledBytes = 0;
   #liveBytes = 0;
@@ -86,16 +86,15 @@ export class BufferPool {
     const list = this.#free.get(size);
     const at = fresh ? (list?.findIndex((buffer) => buffer.usedAt < this.submission) ?? -1) : (list?.length ?? 0) - 1;
     if (list && at >= 0) {
-      const [buffer] = list.splice(at, 1);
+      const [pooled] = list.splice(at, 1);
       this.#pooledBytes -= size;
-      this.#enter(buffer, fresh);
-      return buffer;
+      // Commands recorded for the owner before have the old handle.
+      return this.#enter({ ...pooled }, fresh);
     }
     const { STORAGE, COPY_SRC, COPY_DST } = usage;
     const gpu = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
-    const buffer = { gpu, id: this.#nextId++, bytes: size, offset: 0, usedAt: -1, takenAt: 0, foreign: false };
-    this.#enter(buffer, fresh);
-    return buffer;
+    const own = { gpu, id: this.#nextId++, bytes: size, offset: 0, usedAt: -1, takenAt: 0, foreign: false };
+    return this.#enter(own, fresh);
   }
 
   /** Runs a kernel; what it took goes back if it throws. */
@@ -121,54 +120,60 @@ export class BufferPool {
 
   /**
    * Cuts a buffer in parts, which are then all that there is of it: its memory goes back with the last of them.
-   * @param lengths bytes of each, multiples of what a binding may begin at (256).
+   * @param lengths bytes of each, multiples of `bindingAlignment`.
    */
   cut(whole: Buffer, lengths: readonly number[]): Buffer[] {
     this.#live.delete(whole);
     whole.parts = lengths.length;
     let end = 0;
     return lengths.map((bytes) => {
-      const offset = end;
+      const part = { ...view(whole, end, bytes), whole, takenAt: -1 };
       end += bytes;
-      const { gpu } = whole;
-      const part = { gpu, id: this.#nextId++, bytes, whole, offset, usedAt: -1, takenAt: -1, foreign: false };
       this.#live.add(part);
       return part;
     });
   }
 
+  /** Whether all recorded commands of a buffer wait to be submitted, so that they can be given other memory. */
+  movable(buffer: Buffer): boolean {
+    const { takenAt, foreign, of } = buffer;
+    return takenAt === this.submission && !foreign && !of && this.#live.has(buffer);
+  }
+
   /**
-   * Puts somebody else's memory in the place of a buffer that commands are recorded for, so that they write there. False where some of
-   * them may have been submitted, or belong to a former use of it.
+   * Puts somebody else's memory in the place of a buffer that commands are recorded for, so that they write there. False where it is
+   * not movable.
    */
   redirect(buffer: Buffer, gpu: GPUBuffer): boolean {
-    if (buffer.takenAt !== this.submission || buffer.foreign || !this.#live.has(buffer)) return false;
+    if (!this.movable(buffer)) return false;
     // Its memory is pooled under another handle: this one is in the recorded commands.
     this.#shelve({ ...buffer });
     Object.assign(buffer, { gpu, id: this.#nextId++, foreign: true });
     return true;
   }
 
-  #enter(buffer: Buffer, fresh: boolean): void {
-    // What the host writes at once is there before any command.
-    buffer.takenAt = fresh || buffer.usedAt === this.submission ? -1 : this.submission;
+  /** The same with a part of another buffer, which takes over its life. */
+  move(buffer: Buffer, part: Buffer): void {
+    this.#shelve({ ...buffer });
+    this.#live.delete(part);
+    Object.assign(buffer, part);
+  }
+
+  #enter(buffer: Buffer, fresh: boolean): Buffer {
+    buffer.takenAt = fresh ? -1 : this.submission;
     this.#live.add(buffer);
     this.#taken.push(buffer);
     this.#liveBytes += buffer.bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#pooledBytes);
+    return buffer;
   }
 
   give(buffer: Buffer): void {
     if (!this.#live.delete(buffer)) return;
-    const { whole } = buffer;
-    if (!whole && !buffer.foreign) {
-      this.#shelve(buffer);
-      return;
-    }
-    this.#left.push(buffer);
-    if (!whole) return;
-    whole.usedAt = Math.max(whole.usedAt, buffer.usedAt);
-    if (--whole.parts! === 0) this.#shelve(whole);
+    const { whole, foreign } = buffer;
+    if (foreign) this.#left.push(buffer);
+    else if (!whole) this.#shelve(buffer);
+    else if (--whole.parts! === 0) this.#shelve(whole);
   }
 
   #shelve(buffer: Buffer): void {

@@ -16,6 +16,8 @@ export interface Program {
 /** A program on a device: its layout at once, its pipeline when compiled. */
 export interface Compiled {
   readonly name: string;
+  /** Of each buffer whether the program may write it. */
+  readonly writes: readonly boolean[];
   readonly bindGroupLayout: GPUBindGroupLayout;
   readonly descriptor: GPUComputePipelineDescriptor;
   readonly bindGroups: Map<string, GPUBindGroup>;
@@ -59,15 +61,21 @@ export class ProgramCache {
         buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: paramBytes },
       },
     ];
-    for (const [, binding, access] of code.matchAll(storage)) {
-      const type = access === 'read' ? 'read-only-storage' : 'storage';
-      entries.push({ binding: Number(binding), visibility: computeStage, buffer: { type } });
+    const writes: boolean[] = [];
+    for (const [, number, access] of code.matchAll(storage)) {
+      const binding = Number(number);
+      writes[binding - 1] = access !== 'read';
+      entries.push({
+        binding,
+        visibility: computeStage,
+        buffer: { type: writes[binding - 1] ? 'storage' : 'read-only-storage' },
+      });
     }
     const bindGroupLayout = this.#device.createBindGroupLayout({ label: name, entries });
     const layout = this.#device.createPipelineLayout({ label: name, bindGroupLayouts: [bindGroupLayout] });
     const module = this.#device.createShaderModule({ label: name, code });
     const descriptor = { label: name, layout, compute: { module, entryPoint: 'main' } };
-    return { name, bindGroupLayout, descriptor, bindGroups: new Map() };
+    return { name, writes, bindGroupLayout, descriptor, bindGroups: new Map() };
   }
 
   /** Starts compiling without blocking. */

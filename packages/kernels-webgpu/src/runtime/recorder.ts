@@ -14,7 +14,7 @@ interface Dispatch {
 export type Grid = readonly [number, number?, number?];
 
 /** Dispatches that are recorded before work goes to the device without being asked to. */
-const capacity = 2048;
+const capacity = 4096;
 const words = paramBytes / 4;
 
 /** Called while pipelines compile, with how many of those needed now are ready. */
@@ -74,6 +74,18 @@ export class Recorder {
 
   get pending(): number {
     return this.#queue.length;
+  }
+
+  /** Those of some buffers that may become parts of one: no recorded launch reads one and writes another, or sees a part of one. */
+  joinable(buffers: Iterable<Buffer>): Set<Buffer> {
+    const left = new Set(buffers);
+    for (const { program, buffers: bound } of this.#queue) {
+      for (const { of } of bound) if (of) left.delete(of);
+      const own = bound.flatMap((buffer, i) => (left.has(buffer) ? [{ buffer, writes: program.writes[i] }] : []));
+      if (new Set(own.map(({ writes }) => writes)).size < 2) continue;
+      for (const { buffer, writes } of own) if (!writes) left.delete(buffer);
+    }
+    return left;
   }
 
   /** Compiles what the recorded work still needs, then submits it. */
@@ -166,10 +178,10 @@ export class Recorder {
     if (known) return known;
     const entries: GPUBindGroupEntry[] = [
       { binding: 0, resource: { buffer: this.#uniforms, size: paramBytes } },
-      ...buffers.map(({ gpu, of, whole, offset, bytes }, i) => ({
+      ...buffers.map(({ gpu, of, offset, bytes }, i) => ({
         binding: i + 1,
-        // A view's buffer may have got other memory since (BufferPool.redirect).
-        resource: { buffer: of?.gpu ?? gpu, offset, size: of || whole ? bytes : undefined },
+        // What a view is of may have got other memory since (BufferPool.redirect).
+        resource: { buffer: of?.gpu ?? gpu, offset, size: of && bytes },
       })),
     ];
     const made = this.#device.createBindGroup({ layout: program.bindGroupLayout, entries });
