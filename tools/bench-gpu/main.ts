@@ -75,7 +75,9 @@ const run = async (name: string, precision: string, body: () => Promise<void>) =
   console.log(`-- ${name} ${precision}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
 };
 
-console.log(results.device);
+const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+results.limits = { maxBufferSize, maxStorageBufferBindingSize };
+console.log(results.device, results.limits);
 const ceilings = wanted.has('ceilings')
   ? await measureCeilings(device)
   : { copyGBs: Number.NaN, fmaTFLOPs: Number.NaN };
