@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 const root = join(import.meta.dirname, '../..');
 const folder = resolve(root, process.argv[2] ?? '.gpu-browser');
 const packed = 'browser.tar.xz';
-const partMiB = 57;
+const partMiB = 59;
 const installed = { browser: '/usr/lib/chromium', libraries: '/usr/lib/x86_64-linux-gnu', fonts: '/usr/share/fonts/truetype/dejavu' };
 
 mkdirSync(folder, { recursive: true });

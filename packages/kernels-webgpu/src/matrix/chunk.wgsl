@@ -34,7 +34,7 @@ var<workgroup> shares: array<f32, 512>;
 
 @compute @workgroup_size(NT)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) subgroup: u32) {
-  // @registers f fs fl xm pm pa o pv sx sr d av g
+  // @registers f fs fl xm pm pa o pv sx sr d av g brought
   let strip = subgroup % 4u;
   let way = subgroup / 4u;
   let pair = group.y;
@@ -309,12 +309,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
 
-  // U, on its way while the sums go to where rows can be read.
+  // U, and rows to turn by, on their way while the sums go to where rows can be read.
   let four = t % (K / 4u);
   let down = t / (K / 4u);
   let column = 4u * four;
   let inU = (p.atU + min(column, (p.columns + 3u) / 4u * 4u - 4u)) / 4u;
   let u = slots[base / 4u + inU] + slots[local / 4u + inU];
+  var av: array<vec4f, 64u / DOWNO>;
+  var brought: array<f32, 64u / DOWNO>;
+  if (EXTRA == 1u) {
+    // @unroll
+    for (var r = 0u; r < 64u / DOWNO; r++) {
+      let loads = down + DOWNO * r < rows && column < p.columns;
+      let row = xRow + select(0u, (down + DOWNO * r) * step, loads);
+      av[r] = select(vec4f(), auxFour(row * p.columns + select(0u, column, loads), p.columns - column), loads);
+      brought[r] = factors[p.lengths + row];
+    }
+  }
   workgroupBarrier();
   // @unroll
   for (var j = 0u; j < BJ; j++) { storeSum(4u * (BJ * way + j) + strip, o[j]); }
@@ -339,17 +350,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let i = down + DOWNO * r;
     d[r] = power(-ofOut) * bitcast<vec4f>(tile[4u * (four / 4u) + down / 16u + DOWNO / 16u * r][(down % 16u) * STRIDE + four % 4u]) + alpha[i] * u;
   }
-  var av: array<vec4f, 64u / DOWNO>;
   var g: array<f32, 64u / DOWNO>;
   if (EXTRA == 1u) {
     // Back through the normalisation: see attention/chunk.wgsl.
     // @unroll
-    for (var r = 0u; r < 64u / DOWNO; r++) {
-      let loads = down + DOWNO * r < rows && column < p.columns;
-      let to = (xRow + select(0u, (down + DOWNO * r) * step, loads)) * p.columns + select(0u, column, loads);
-      av[r] = select(vec4f(), auxFour(to, p.columns - column), loads);
-      d[r] *= scaleOf[down + DOWNO * r];
-    }
+    for (var r = 0u; r < 64u / DOWNO; r++) { d[r] *= scaleOf[down + DOWNO * r]; }
     // out · aux, of two rows at a time.
     // @unroll
     for (var h = 0u; h < 32u / DOWNO; h++) {
@@ -368,14 +373,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var r = 0u; r < 64u / DOWNO; r++) {
     let i = down + DOWNO * r;
     if (i < rows && column < p.columns) {
-      let row = xRow + i * step;
-      let to = row * p.columns + column;
+      let to = (xRow + i * step) * p.columns + column;
       if (EXTRA == 4u) { sums.y += dot(auxFour(to, p.columns - column), d[r]); }
       var value = d[r];
       if (EXTRA == 1u) {
-        let brought = factors[p.lengths + row];
-        let inverse2 = brought * brought * p.inverseRadius2;
-        value = select(0.0, brought, inverse2 < 0.99e36) * (value - inverse2 * g[r] * av[r]);
+        let inverse2 = brought[r] * brought[r] * p.inverseRadius2;
+        value = select(0.0, brought[r], inverse2 < 0.99e36) * (value - inverse2 * g[r] * av[r]);
       } else {
         value *= scaleOf[i];
       }
