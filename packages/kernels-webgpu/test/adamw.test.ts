@@ -206,6 +206,37 @@ for (const limits of ['adapter', 'default'] as const) {
       free(alike);
     });
 
+    test('a gradient of two parameters', async () => {
+      const make = () => [1, 2].map((key) => tensor(backend, numbers(300, key)));
+      const update = (parameters: readonly Tensor[], gradients: readonly Tensor[]) => {
+        const factor = tensor(backend, scale);
+        const moments = parameters.map(({ shape }) => [fill(backend, shape, 0), fill(backend, shape, 0)]);
+        adamW(
+          parameters.map((parameter, i) => ({
+            parameter,
+            gradient: gradients[i],
+            moment1: moments[i][0],
+            moment2: moments[i][1],
+          })),
+          factor,
+          { ...rates, step: 1, weightDecay: [0, 0.1] },
+        );
+        for (const each of [factor, ...moments.flat()]) each.dispose();
+      };
+      const [shared, apart] = [make(), make()];
+      const gradient = affine(tensor(backend, numbers(300, 3)), 1);
+      update(shared, [gradient, gradient]);
+      const values = await gradient.read();
+      update(
+        apart,
+        [0, 1].map(() => tensor(backend, values)),
+      );
+      const read = (tensors: readonly Tensor[]) => Promise.all(tensors.map((each) => each.read()));
+      expect(await read(shared)).toEqual(await read(apart));
+      expect((await read(shared))[0]).not.toEqual(numbers(300, 1));
+      for (const each of [...shared, ...apart, gradient]) each.dispose();
+    });
+
     test('a warm step allocates nothing, and all is given back', async () => {
       const before = backend.memory();
       const state = make();

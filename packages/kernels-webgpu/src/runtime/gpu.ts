@@ -151,10 +151,10 @@ export class Gpu {
    * those where that cannot be.
    */
   join(buffers: readonly Buffer[], parts: readonly Buffer[]): number[] {
-    const joinable = this.#recorder.joinable(buffers.filter((buffer) => this.pool.movable(buffer)));
+    const single = (buffer: Buffer): boolean => buffers.indexOf(buffer) === buffers.lastIndexOf(buffer);
+    const joinable = this.#recorder.joinable(buffers.filter((each) => this.pool.movable(each) && single(each)));
     return buffers.flatMap((buffer, i) => {
-      // Of one that stands twice, once.
-      if (!joinable.delete(buffer)) return [i];
+      if (!joinable.has(buffer)) return [i];
       this.pool.move(buffer, parts[i]);
       return [];
     });
