@@ -104,6 +104,40 @@ function rowsOf(x: Buffer, shape: Shape, axis: number, start: number): Buffer | 
     : undefined;
 }
 
+/** Tokens of a span of scatter-add.wgsl. */
+const span = 1024;
+
+/** Rows added up by index: spans of tokens first, where there are several. */
+function scatterAdd(
+  gpu: Gpu,
+  indices: Buffer,
+  rows: Buffer,
+  [tokens, width, count]: readonly [tokens: number, width: number, rows: number],
+): Buffer {
+  const run = (LOCAL: number, out: Buffer, from: Buffer, of: Buffer, owners: Buffer) =>
+    gpu.run(
+      {
+        name: LOCAL ? 'scatterAdd in spans' : 'scatterAdd',
+        source: scatterAddSource,
+        constants: { LOCAL, SPAN: span },
+      },
+      [out, from, of, owners],
+      [tokens, width, count],
+      gridOf(tokens, 1),
+    );
+  const out = fill(gpu, count * width, 0);
+  if (tokens <= span) {
+    run(0, out, indices, rows, gpu.scrap);
+    return out;
+  }
+  const sums = gpu.take('scatterAdd', tokens * width);
+  const owners = gpu.take('scatterAdd', tokens);
+  run(1, sums, indices, rows, owners);
+  run(0, out, owners, sums, gpu.scrap);
+  gpu.give(sums, owners);
+  return out;
+}
+
 /** The operations that every backend must have. */
 export function coreKernels(gpu: Gpu): KernelTable {
   return {
@@ -205,16 +239,8 @@ export function coreKernels(gpu: Gpu): KernelTable {
       return [out];
     },
 
-    scatterAdd: ([indices, rows], { rows: count }) => {
-      const width = rows!.shape.at(-1)!;
-      const out = fill(gpu, count * width, 0);
-      gpu.run(
-        { name: 'scatterAdd', source: scatterAddSource, constants: {} },
-        [out, bufferOf(indices), bufferOf(rows)],
-        [indices!.size, width, count],
-        gridOf(indices!.size, 1),
-      );
-      return [out];
-    },
+    scatterAdd: ([indices, rows], { rows: count }) => [
+      scatterAdd(gpu, bufferOf(indices), bufferOf(rows), [indices!.size, rows!.shape.at(-1)!, count]),
+    ],
   };
 }
