@@ -111,7 +111,11 @@ fn statsStore(at: u32, v: vec2f) {}
   return total;
 }
 
-/** Rows begin on multiples of four numbers. */
+/** Rows of A, B and C as they are stored begin on multiples of four numbers, so that four are one load. */
+const rowsInFours = ({ m, n, k, transposeA, transposeB }: Product, start: readonly number[]): boolean =>
+  [transposeA ? m : k, transposeB ? k : n, n, ...start].every((extent) => extent % 4 === 0);
+
+/** What matrix units ask for. */
 const inFours = ({ m, n, k }: Product, start: readonly number[] = []): boolean =>
   [m, n, k, ...start].every((extent) => extent % 4 === 0);
 
@@ -181,7 +185,7 @@ function launch(
 ): void {
   const { m, n, k, batch, transposeA, transposeB } = size;
   const units = onUnits(gpu, tile, size, start) ? gpu.matrix : undefined;
-  const vector = units !== undefined || (!gpu.software && inFours(size, start));
+  const vector = units !== undefined || (!gpu.software && rowsInFours(size, start));
   const writes = stats
     ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
     : fourOf('c', vector) + storeOf('c', vector);
