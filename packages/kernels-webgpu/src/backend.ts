@@ -8,11 +8,15 @@ import {
   sizeOf,
   Tensor,
   type TensorSpec,
+  TensorUseError,
+  ValueError,
 } from '@linattn/math';
 import { linearAttentionBackward } from './attention/backward.ts';
 import { linearAttention } from './attention/forward.ts';
+import { toFloat16, toFloat32 } from './core/float16.ts';
 import { coreKernels } from './core/kernels.ts';
 import { type OpenOptions, onVulkan, openDevice } from './device.ts';
+import { withFloat16 } from './float16-inputs.ts';
 import { bufferOf, Gpu } from './runtime/gpu.ts';
 import type { MatrixUnits } from './runtime/matrix-units.ts';
 import type { Buffer } from './runtime/pool.ts';
@@ -57,6 +61,16 @@ export interface WebgpuBackend extends Backend {
   /** Sends the recorded work to the device without reading anything back. */
   submit(): Promise<void>;
   /**
+   * A copy of a float tensor that is stored in float16, on any device: the same shape and dtype in half the memory, for weights at inference.
+   * Numbers are rounded to the nearest, ties to even; from 65,520 on they become infinite (the largest float16 is 65,504), under 2^-14 they
+   * are multiples of 2^-24, NaN stays NaN. Operations take it as any other tensor and compute in float32: matrix products (`matmul`,
+   * `linear`, the weight of `weightedLinearCrossEntropy`) and `gather` read it in place, where WGSL lets a device take numbers under 2^-14
+   * for zeros and leaves infinities open; the others, products on matrix units and `read` expand it exactly, for as long as they take. `adamW`
+   * refuses it. No gradient goes through the copy. A tensor that is stored so already is shown once more.
+   * @throws TensorUseError for a tensor of another backend, ValueError for int32.
+   */
+  toFloat16(x: Tensor): Tensor;
+  /**
    * A tensor of `float` over memory of somebody else's on this device, which stays theirs. It is read in place; only where its size is no
    * multiple of 16 bytes it is copied, on the device. Work that writes it must have been submitted before, and it must not change or be
    * destroyed while work recorded here reads it.
@@ -92,6 +106,8 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     matrix,
     onCompile,
   });
+  /** The buffer, or a float32 copy of what is stored in float16. */
+  const inFloat32 = (buffer: Buffer, size: number): Buffer => (buffer.half ? toFloat32(gpu, buffer, size) : buffer);
   const backend: WebgpuBackend = {
     name: 'webgpu',
     dtype: 'float32',
@@ -109,8 +125,14 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     upload: (values: ArrayLike<number>, { dtype }: TensorSpec): Handle =>
       gpu.upload(dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values)),
     download: async (handle: Handle, { shape, dtype }: TensorSpec) => {
-      const bytes = await gpu.download(handle as Buffer, 4 * sizeOf(shape));
-      return dtype === 'int32' ? new Int32Array(bytes) : new Float32Array(bytes);
+      const size = sizeOf(shape);
+      const shown = inFloat32(handle as Buffer, size);
+      try {
+        const bytes = await gpu.download(shown, 4 * size);
+        return dtype === 'int32' ? new Int32Array(bytes) : new Float32Array(bytes);
+      } finally {
+        if (shown !== handle) gpu.give(shown);
+      }
     },
     release: (handle: Handle) => gpu.give(handle as Buffer),
     memory: () => {
@@ -120,6 +142,15 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     resetPeak: () => gpu.pool.resetPeak(),
     trim: () => gpu.pool.trim(Number.NEGATIVE_INFINITY),
     submit: () => gpu.submit(),
+    toFloat16(x: Tensor): Tensor {
+      if (x.backend !== backend)
+        throw new TensorUseError(`toFloat16: x lives on another backend (${x.backend.name})`, 'x');
+      if (x.dtype !== 'float') throw new ValueError('x', 'an int32 tensor', 'a float tensor');
+      const buffer = bufferOf(x);
+      if (buffer.half) return x.view();
+      const copy = gpu.pool.attempt(() => toFloat16(gpu, buffer, x.size));
+      return Tensor.own(backend, { shape: x.shape, dtype: 'float' }, copy);
+    },
     adopt(buffer: GPUBuffer, shape: Shape): Tensor {
       if (buffer.size < 4 * sizeOf(shape)) {
         throw new ShapeError('shape', shape, `at most the ${buffer.size / 4} numbers of the buffer`);
@@ -130,8 +161,12 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
       for (const [{ shape }, { size }] of results) {
         if (size !== 4 * sizeOf(shape)) throw new ShapeError('results', `${size} bytes`, `the size of [${shape}]`);
       }
-      gpu.deliver(results.map(([tensor, buffer]) => [bufferOf(tensor), buffer]));
-      for (const [tensor] of results) tensor.dispose();
+      const shown = results.map(([tensor]) => inFloat32(bufferOf(tensor), tensor.size));
+      gpu.deliver(results.map(([, buffer], i) => [shown[i], buffer]));
+      results.forEach(([tensor], i) => {
+        if (shown[i] !== tensor.handle) gpu.give(shown[i]);
+        tensor.dispose();
+      });
     },
     submitTimed: (each = false) => gpu.submitTimed(each),
     dispose: async () => {
@@ -142,11 +177,12 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   return backend;
 }
 
-/** The same kernels; one that throws, over a limit say, keeps no memory. */
+/** The same kernels, for inputs in float16 storage too; one that throws, over a limit say, keeps no memory. */
 const attempts = <Kernels extends KernelTable>(gpu: Gpu, kernels: Kernels): Kernels =>
   Object.fromEntries(
     Object.entries<Kernel<never>>({ ...kernels }).map(([name, kernel]): [string, Kernel<never>] => [
       name,
-      (inputs, attributes, outputs) => gpu.pool.attempt(() => kernel(inputs, attributes, outputs)),
+      (inputs, attributes, outputs) =>
+        gpu.pool.attempt(() => withFloat16(gpu, name, inputs, (readable) => kernel(readable, attributes, outputs))),
     ]),
   ) as Kernels;

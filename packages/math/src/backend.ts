@@ -66,6 +66,11 @@ export interface Backend {
    * synchronously call this backend (`@linattn/math/host`).
    */
   downloadSync?(handle: Handle, spec: TensorSpec): FloatArray | Int32Array;
+  /**
+   * A copy of a float tensor that is stored in float16 and taken by operations like any other: half the memory, for weights at inference.
+   * Only where a backend has such storage; it says how it rounds and what it does not take.
+   */
+  toFloat16?(x: Tensor): Tensor;
   /** Gives a buffer back (to a pool, usually). Never called twice for one handle. */
   release(handle: Handle): void;
   /** What is held now. Bytes. */

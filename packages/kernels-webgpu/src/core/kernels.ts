@@ -11,7 +11,7 @@ import {
 import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import { type Buffer, bindingAlignment, view } from '../runtime/pool.ts';
 import { bits } from '../runtime/recorder.ts';
-import { storeOf, units } from '../runtime/rows.ts';
+import { oneOf, storeOf, units } from '../runtime/rows.ts';
 import { collapse, eight } from './axes.ts';
 import binarySource from './binary.wgsl?raw';
 import elementwiseSource from './elementwise.wgsl?raw';
@@ -59,6 +59,14 @@ function strided(gpu: Gpu, x: Buffer, shape: Shape, strides: readonly number[]):
   );
   return out;
 }
+
+/** Rows of a table, stored in float32 or float16. */
+const indexing = (op: number, half: boolean) => ({
+  name: `indexing${half ? ' b16' : ''}`,
+  source: indexingSource,
+  constants: { OP: op },
+  declarations: `${units(false, 'Unit', half)}fn tableAt(at: u32) -> f32 { return ${oneOf('table', 'at', half)}; }`,
+});
 
 /** Moves along one axis: see window.wgsl. */
 export function window(
@@ -219,7 +227,7 @@ export function coreKernels(gpu: Gpu): KernelTable {
       const count = sizeOf(shape);
       const out = gpu.take('gather', count);
       gpu.run(
-        { name: 'indexing', source: indexingSource, constants: { OP: 0 } },
+        indexing(0, bufferOf(table).half),
         [out, bufferOf(indices), bufferOf(table)],
         [count, width, rows],
         gridOf(count, 256),
@@ -230,12 +238,7 @@ export function coreKernels(gpu: Gpu): KernelTable {
     oneHot: ([indices], { depth }, [{ shape }]) => {
       const count = sizeOf(shape);
       const out = gpu.take('oneHot', count);
-      gpu.run(
-        { name: 'indexing', source: indexingSource, constants: { OP: 1 } },
-        [out, bufferOf(indices), gpu.nothing],
-        [count, depth, 0],
-        gridOf(count, 256),
-      );
+      gpu.run(indexing(1, false), [out, bufferOf(indices), gpu.nothing], [count, depth, 0], gridOf(count, 256));
       return [out];
     },
 

@@ -2,6 +2,7 @@ import type { Tensor } from '@linattn/math';
 import { bufferOf, type Gpu } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { fourOf, storeOf, units as unitOf } from '../runtime/rows.ts';
+import { toFloat32 } from './float16.ts';
 import source from './matmul.wgsl?raw';
 import { largest, type Numbers, productOnUnits, statisticsColumns } from './matrix-product.ts';
 import productSource from './product.wgsl?raw';
@@ -89,7 +90,7 @@ fn finish(row: u32, column: u32, v: vec4f) -> vec4f {
   buffers: [bias],
 });
 
-/** C [batch, m, n] = op(A) op(B). */
+/** C [batch, m, n] = op(A) op(B), in float32; A and B may be stored in float16. */
 export function product(gpu: Gpu, a: Buffer, b: Buffer, size: Product, options: ProductOptions = {}): Buffer {
   const { m, n, k, batch } = size;
   const { epilogue = plain, into } = options;
@@ -186,15 +187,26 @@ function launch(
   const { m, n, k, batch, transposeA, transposeB } = size;
   const units = onUnits(gpu, tile, size, start) ? gpu.matrix : undefined;
   const vector = units !== undefined || (!gpu.software && rowsInFours(size, start));
+  // Only matrix units, and what looks for largest numbers, cannot read float16.
+  const expanded: Buffer[] = [];
+  const operand = (x: Buffer, elements: number): Buffer => {
+    if (!units || !x.half) return x;
+    expanded.push(toFloat32(gpu, x, elements));
+    return expanded.at(-1)!;
+  };
+  const left = operand(a, start[0] + batch * m * k);
+  const right = operand(b, start[1] + batch * k * n);
   const writes = stats
     ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
     : fourOf('c', vector) + storeOf('c', vector);
   const declarations = [
     unitOf(vector),
+    unitOf(vector, 'UnitA', left.half),
+    unitOf(vector, 'UnitB', right.half),
     productSource,
     c,
-    fourOf('a', vector),
-    fourOf('b', vector),
+    fourOf('a', vector, left.half),
+    fourOf('b', vector, right.half),
     writes,
     epilogue.text,
   ];
@@ -204,22 +216,22 @@ function launch(
     ADD: Number(into !== undefined),
     STATS: Number(stats),
   };
-  const buffers = [out, a, b, ...epilogue.buffers];
+  const buffers = [out, left, right, ...epilogue.buffers];
   const params = [m, n, k, batch, used, kPerSplit, ...start, column0];
   const grid = [Math.ceil(n / tile.BN), Math.ceil(m / tile.BM), batch * used] as const;
   if (units) {
     const tops = largest(gpu, units, [
-      bound ?? { buffer: a, start: start[0], count: batch * m * k },
-      { buffer: b, start: start[1], count: batch * k * n },
+      bound ?? { buffer: left, start: start[0], count: batch * m * k },
+      { buffer: right, start: start[1], count: batch * k * n },
     ]);
     const program = productOnUnits(units, `matmul${epilogue.name}`, declarations, forms, buffers.length + 1);
     gpu.run(program, [...buffers, tops], params, grid);
-    gpu.give(tops);
+    gpu.give(tops, ...expanded);
     return;
   }
   gpu.run(
     {
-      name: `matmul${vector ? 4 : 1}${epilogue.name}`,
+      name: `matmul${vector ? 4 : 1}${left.half ? ' a16' : ''}${right.half ? ' b16' : ''}${epilogue.name}`,
       source,
       constants: { ...tile, ...forms },
       declarations: declarations.join('\n'),

@@ -5,8 +5,8 @@ struct Params {
   column0: u32,               // what `finish` calls column 0
 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(2) var<storage, read> a: array<Unit>;
-@group(0) @binding(3) var<storage, read> b: array<Unit>;
+@group(0) @binding(2) var<storage, read> a: array<UnitA>;
+@group(0) @binding(3) var<storage, read> b: array<UnitB>;
 
 // The workgroup's tile, and its share of K.
 // @block product

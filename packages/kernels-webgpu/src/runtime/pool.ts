@@ -20,6 +20,8 @@ export interface Buffer {
   foreign: boolean;
   /** Parts that were not given back. */
   parts?: number;
+  /** It holds float16, two numbers a word (see core/float16.ts), and not 32 bits a number. */
+  half: boolean;
 }
 
 /**
@@ -93,7 +95,8 @@ export class BufferPool {
     }
     const { STORAGE, COPY_SRC, COPY_DST } = usage;
     const gpu = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
-    const own = { gpu, id: this.#nextId++, bytes: size, offset: 0, usedAt: -1, takenAt: 0, foreign: false };
+    const id = this.#nextId++;
+    const own = { gpu, id, bytes: size, offset: 0, usedAt: -1, takenAt: 0, foreign: false, half: false };
     return this.#enter(own, fresh);
   }
 
@@ -112,8 +115,9 @@ export class BufferPool {
 
   /** Shows memory of somebody else's; not counted in bytes. */
   adopt(gpu: GPUBuffer): Buffer {
+    const id = this.#nextId++;
     const { submission: takenAt } = this;
-    const buffer = { gpu, id: this.#nextId++, bytes: gpu.size, offset: 0, usedAt: -1, takenAt, foreign: true };
+    const buffer = { gpu, id, bytes: gpu.size, offset: 0, usedAt: -1, takenAt, foreign: true, half: false };
     this.#live.add(buffer);
     return buffer;
   }
@@ -160,6 +164,8 @@ export class BufferPool {
   }
 
   #enter(buffer: Buffer, fresh: boolean): Buffer {
+    // How the owner before stored numbers says nothing of the next.
+    buffer.half = false;
     buffer.takenAt = fresh ? -1 : this.submission;
     this.#live.add(buffer);
     this.#taken.push(buffer);

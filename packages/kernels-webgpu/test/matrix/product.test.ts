@@ -42,6 +42,27 @@ describe.skipIf(missing !== undefined)('products on emulated matrix units', () =
     expect(await worstError(emulated, inputs, run)).toBeLessThan(2e-6);
   });
 
+  test('of what is stored in float16: the bits of the same numbers in float32', async () => {
+    const x = tensor(
+      emulated,
+      Float32Array.from({ length: 12 * 20 }, (_, i) => Math.sin(i)),
+      [12, 20],
+    );
+    const weight = tensor(
+      emulated,
+      Float32Array.from({ length: 16 * 20 }, (_, i) => Math.cos(i)),
+      [16, 20],
+    );
+    const half = emulated.toFloat16(weight);
+    const float = tensor(emulated, await half.read(), [16, 20]);
+    const { buffers } = emulated.memory();
+    const products = scope(() => [matmul(x, half, false, true), matmul(x, float, false, true)]);
+    expect(emulated.memory().buffers).toBe(buffers + products.length);
+    const [found, expected] = await Promise.all(products.map((each) => each.read()));
+    expect(found).toEqual(expected);
+    for (const each of [x, weight, half, float, ...products]) each.dispose();
+  });
+
   test.each([1e-33, 1e33])('numbers around %d', async (size) => {
     const x = Float32Array.from({ length: 64 }, (_, i) => size * Math.sin(i));
     const y = Float32Array.from({ length: 64 }, (_, i) => Math.cos(i) / size);
