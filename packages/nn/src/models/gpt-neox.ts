@@ -8,6 +8,7 @@ import {
   slice,
   sum,
   type Tensor,
+  UnsupportedError,
   untaped,
   ValueError,
 } from '@linattn/math';
@@ -152,12 +153,35 @@ export class GPTNeoX {
     );
   }
 
+  /**
+   * Stores the weights of linear layers and of the embedding in float16, where the backend can: half the memory, and half the bytes that a token
+   * has to read. For inference: it still computes in its own type, but an optimiser cannot update such parameters. Those of a checkpoint
+   * made after are the rounded ones.
+   * @throws UnsupportedError where the backend has no storage in float16.
+   */
+  storeInFloat16(): void {
+    const { backend } = this;
+    if (!backend.toFloat16) {
+      throw new UnsupportedError(
+        backend.name,
+        'storage in float16',
+        'use a backend that has toFloat16, such as webgpu',
+      );
+    }
+    for (const [name, parameter] of this.parameters) {
+      if (isMatrix(name, parameter)) parameter.assign(backend.toFloat16(parameter));
+    }
+  }
+
   /** Frees what it holds on the backend. */
   dispose(): void {
     this.#trunk.dispose();
     this.#parameters.dispose();
   }
 }
+
+/** What products and look-ups read: the weights of convolutions, [width, channels], are neither. */
+const isMatrix = (name: string, { rank }: Tensor): boolean => rank === 2 && !name.includes('convolution');
 
 /** weights [B, N] / Σ weights; [B N]. */
 const shares = (weights: Tensor): Tensor => div(reshape(weights, [weights.size]), sum(weights));
