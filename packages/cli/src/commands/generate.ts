@@ -21,6 +21,7 @@ interface GenerateCommandOptions extends SamplingOptions {
   readonly seed: number;
   readonly backend: string;
   readonly threads?: number;
+  readonly float16?: boolean;
   readonly quiet?: boolean;
 }
 
@@ -51,6 +52,7 @@ export function generateCommand(exit: (code: number) => void): Command {
     .addOption(option('--seed <n>', 'equal seeds give equal texts', parse.integer, 1))
     .addOption(new Option('--backend <name>', backendNames.join(' | ')).default('auto'))
     .addOption(option('--threads <n>', 'threads of the backend wasm (default: one a processor)', parse.count))
+    .option('--float16', 'hold the weights in float16: half the memory (backends webgpu and webgpu-units)')
     .option('-q, --quiet', 'nothing but the text')
     .action(async (options: GenerateCommandOptions) => {
       exit(await runGenerate(options));
@@ -65,8 +67,14 @@ async function runGenerate(options: GenerateCommandOptions): Promise<number> {
   const { tokenizer, load, name } = await findModel(options);
   const backend = await openBackend(options.backend, { threads: options.threads });
   try {
+    if (options.float16 && !backend.toFloat16) {
+      throw new UsageError('--float16', `the backend ${backend.name} has no storage in float16; add --backend webgpu`, {
+        given: backend.name,
+      });
+    }
     const model = await load(backend);
     try {
+      if (options.float16) model.storeInFloat16();
       checkTokenizerFits(tokenizer, model.config.vocabSize);
       notes.line(notes.color.dim(`${name} on ${backend.name}`));
       const { prompt, maxTokens, temperature, topK, topP, seed } = options;
