@@ -8,6 +8,7 @@ import { failureOf, runConformance } from '@linattn/math/conformance';
 import { benchAttention, type Result, type Setting } from './attention.ts';
 import { measureCeilings } from './ceilings.ts';
 import { openDawn } from './device.ts';
+import { benchFloat16 } from './float16.ts';
 import { benchMatmul } from './matmul.ts';
 import { measureMatrixProducts } from './matrix-products.ts';
 import { measureMatrixUnits } from './matrix-units.ts';
@@ -19,7 +20,7 @@ import { tryVariants } from './variants.ts';
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
-  --do LIST     of: ceilings, conformance, occupancy, products, matrix-units, matrix-products, variants, sweep, matmul (default: ceilings,sweep,matmul)
+  --do LIST     of: ceilings, conformance, occupancy, products, matrix-units, matrix-products, variants, sweep, matmul, float16 (default: ceilings,sweep,matmul)
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
   --variants FILE what to try with --do variants: see variants.ts
   --matrix LIST what runs on matrix units, each in turn, of: none, split, half (default: none)
@@ -134,6 +135,10 @@ async function measure(on: WebgpuBackend, precision: string, into: Record<string
 
   await run('matmul', precision, async () => {
     into.matmul = await benchMatmul(on);
+  });
+
+  await run('float16', precision, async () => {
+    into.float16 = await benchFloat16(on, ceilings);
   });
 
   await run('variants', precision, async () => {
