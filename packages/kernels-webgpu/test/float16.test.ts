@@ -335,12 +335,12 @@ describe.skipIf(missing !== undefined)('float16 storage', () => {
 
     test.skipIf(!backend.device.features.has('timestamp-query'))('without a kernel that expands it', async () => {
       const { half, float } = both(backend, [8, 4]);
-      const [x, at] = [draw(backend, [2, 4]), indices(backend, [1])];
+      const [x, more, at] = [draw(backend, [2, 4]), draw(backend, [9, 4]), indices(backend, [1])];
       await backend.submit();
-      free(linear(x, half), matmul(half, half, true), gather(half, at));
+      free(linear(x, half), linear(more, half), matmul(half, half, true), gather(half, at));
       const names = (await backend.submitTimed(true)).map(({ name }) => name);
-      expect(names).toEqual(['matmul1 b16', 'matmul1 a16 b16', 'indexing b16']);
-      free(half, float, x, at);
+      expect(names).toEqual(['few rows 1 b16', 'matmul1 b16', 'matmul1 a16 b16', 'indexing b16']);
+      free(half, float, x, more, at);
     });
   });
 

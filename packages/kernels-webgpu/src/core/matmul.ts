@@ -1,7 +1,8 @@
 import type { Tensor } from '@linattn/math';
-import { bufferOf, type Gpu } from '../runtime/gpu.ts';
+import { bufferOf, type Gpu, gridOf } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { fourOf, storeOf, units as unitOf } from '../runtime/rows.ts';
+import fewRowsSource from './few-rows.wgsl?raw';
 import { toFloat32 } from './float16.ts';
 import source from './matmul.wgsl?raw';
 import { largest, type Numbers, productOnUnits, statisticsColumns } from './matrix-product.ts';
@@ -94,6 +95,7 @@ fn finish(row: u32, column: u32, v: vec4f) -> vec4f {
 export function product(gpu: Gpu, a: Buffer, b: Buffer, size: Product, options: ProductOptions = {}): Buffer {
   const { m, n, k, batch } = size;
   const { epilogue = plain, into } = options;
+  if (isFewRows(size) && !into) return fewRows(gpu, a, b, size, options);
   // Only a whole sum can be finished.
   const whole = epilogue !== plain || into !== undefined;
   const tile = tileOf(gpu, size, options.start, () =>
@@ -111,6 +113,51 @@ fn statsStore(at: u32, v: vec2f) {}
   gpu.give(out);
   return total;
 }
+
+/** Rows that few-rows.wgsl takes: a tile of matmul.wgsl would make 32 of them, and its products would take longer than B's way from memory. */
+const mostRows = 8;
+
+const isFewRows = ({ m, batch, transposeA, transposeB }: Product): boolean =>
+  m <= mostRows && batch === 1 && !transposeA && transposeB;
+
+function fewRows(
+  gpu: Gpu,
+  a: Buffer,
+  b: Buffer,
+  size: Product,
+  { epilogue = plain, start = [0, 0], column0 = 0 }: ProductOptions,
+): Buffer {
+  const { m, n, k } = size;
+  const out = gpu.take('matmul', m * n);
+  const vector = !gpu.software && rowsInFours(size, start);
+  const c = `@group(0) @binding(1) var<storage, read_write> c: array<Unit>;\n${storeOf('c', vector)}`;
+  gpu.run(
+    {
+      name: `few rows ${vector ? 4 : 1}${formats(a, b)}${epilogue.name}`,
+      source: fewRowsSource,
+      constants: { ROWS: m },
+      declarations: operands(vector, a, b) + c + epilogue.text,
+    },
+    [out, a, b, ...epilogue.buffers],
+    [m, n, k, 1, 1, k, ...start, column0],
+    gridOf(n, 32),
+  );
+  return out;
+}
+
+/** Declares A and B. */
+const operands = (vector: boolean, a: Buffer, b: Buffer): string =>
+  [
+    unitOf(vector),
+    unitOf(vector, 'UnitA', a.half),
+    unitOf(vector, 'UnitB', b.half),
+    productSource,
+    fourOf('a', vector, a.half),
+    fourOf('b', vector, b.half),
+  ].join('\n');
+
+/** What of A and B is stored in float16, for a program's name. */
+const formats = (a: Buffer, b: Buffer): string => `${a.half ? ' a16' : ''}${b.half ? ' b16' : ''}`;
 
 /** Rows of A, B and C as they are stored begin on multiples of four numbers, so that four are one load. */
 const rowsInFours = ({ m, n, k, transposeA, transposeB }: Product, start: readonly number[]): boolean =>
@@ -199,17 +246,7 @@ function launch(
   const writes = stats
     ? 'fn cFour(at: u32, left: u32) -> vec4f { return vec4f(); }\nfn cStore(at: u32, left: u32, v: vec4f) {}\n'
     : fourOf('c', vector) + storeOf('c', vector);
-  const declarations = [
-    unitOf(vector),
-    unitOf(vector, 'UnitA', left.half),
-    unitOf(vector, 'UnitB', right.half),
-    productSource,
-    c,
-    fourOf('a', vector, left.half),
-    fourOf('b', vector, right.half),
-    writes,
-    epilogue.text,
-  ];
+  const declarations = [operands(vector, left, right), c, writes, epilogue.text];
   const forms = {
     TA: Number(transposeA),
     TB: Number(transposeB),
@@ -231,7 +268,7 @@ function launch(
   }
   gpu.run(
     {
-      name: `matmul${vector ? 4 : 1}${left.half ? ' a16' : ''}${right.half ? ' b16' : ''}${epilogue.name}`,
+      name: `matmul${vector ? 4 : 1}${formats(left, right)}${epilogue.name}`,
       source,
       constants: { ...tile, ...forms },
       declarations: declarations.join('\n'),
