@@ -1,5 +1,6 @@
 import type { WebgpuBackend } from '@linattn/kernels-webgpu';
 import { affine, linear, random, type Tensor } from '@linattn/math';
+import { fewRowsTuning } from '../../packages/kernels-webgpu/src/core/matmul.ts';
 import type { Ceilings } from './ceilings.ts';
 import { time } from './measure.ts';
 
@@ -33,7 +34,7 @@ const read = async (tensor: Tensor): Promise<ArrayLike<number>> => {
 
 /**
  * x [rows, k] times weights [n, k] as in decoding, weights in float32 and in float16: milliseconds a product, bytes of weights a second, and those
- * against what a copy reads and writes. `sameBits`: float16 read in place gives what its numbers give in float32 storage.
+ * against what a copy reads and writes; `tiles`: by the kernel for many rows. `sameBits`: float16 read in place gives what its numbers give in float32 storage.
  */
 export async function benchFloat16(backend: WebgpuBackend, { copyGBs }: Ceilings): Promise<unknown[]> {
   const found: unknown[] = [];
@@ -62,6 +63,10 @@ export async function benchFloat16(backend: WebgpuBackend, { copyGBs }: Ceilings
         return { milliseconds, GBs, ofCopy: GBs / copyGBs };
       };
       const [float32, float16] = [await rate(floats, 4), await rate(halves, 2)];
+      const { most } = fewRowsTuning;
+      fewRowsTuning.most = 0;
+      const tiles = { float32: await rate(floats, 4), float16: await rate(halves, 2) };
+      fewRowsTuning.most = most;
       const expanded = affine(halves[0], 1);
       const [rounded, inPlace, exact] = [
         await read(linear(x, expanded)),
@@ -75,15 +80,17 @@ export async function benchFloat16(backend: WebgpuBackend, { copyGBs }: Ceilings
         k,
         float32,
         float16,
+        tiles,
         ratio: float32.milliseconds / float16.milliseconds,
         difference: differenceOf(inPlace, exact),
         sameBits: sameBits(inPlace, rounded),
       };
       found.push(result);
+      const byTiles = `by tiles ${tiles.float32.milliseconds.toFixed(4)} and ${tiles.float16.milliseconds.toFixed(4)} ms`;
       const say = ({ milliseconds, GBs, ofCopy }: typeof float32) =>
         `${milliseconds.toFixed(4)} ms, ${GBs.toFixed(0)} GB/s (${ofCopy.toFixed(2)} of a copy)`;
       console.log(
-        `decode ${m}x${n}x${k}: float32 ${say(float32)}; float16 ${say(float16)}; ${result.ratio.toFixed(2)} times as fast, difference ${result.difference.toExponential(1)}, ${result.sameBits ? 'the same bits as expanded' : 'OTHER BITS THAN EXPANDED'}`,
+        `decode ${m}x${n}x${k}: float32 ${say(float32)}; float16 ${say(float16)}; ${byTiles}; ${result.ratio.toFixed(2)} times as fast, difference ${result.difference.toExponential(1)}, ${result.sameBits ? 'the same bits as expanded' : 'OTHER BITS THAN EXPANDED'}`,
       );
     }
     for (const each of [...floats, ...halves]) each.dispose();

@@ -25,7 +25,8 @@ export default [
   // Of the two inlined modules a page loads one; the other is a chunk of its own.
   check('kernels-wasm', '40 kB', { what: 'with its plain module', missing: ['./relaxed-*'] }),
   check('kernels-wasm', '40 kB', { what: 'with its relaxed module', missing: ['./plain-*'] }),
-  check('kernels-webgpu', '40 kB'),
+  // 40 kB until it had storage in float16, and products of few rows.
+  check('kernels-webgpu', '42 kB'),
   check('kernels-webgpu', '10 kB', { what: 'matrix units', entry: 'matrix/index' }),
   check('nn', '20 kB'),
 ];

@@ -114,11 +114,11 @@ fn statsStore(at: u32, v: vec2f) {}
   return total;
 }
 
-/** Rows that few-rows.wgsl takes: a tile of matmul.wgsl would make 32 of them, and its products would take longer than B's way from memory. */
-const mostRows = 8;
+/** Knob that benchmarks turn: rows that few-rows.wgsl takes, 8 at most. A tile of matmul.wgsl would make 32 of them, and its products would take longer than B's way from memory. */
+export const fewRowsTuning = { most: 8 };
 
 const isFewRows = ({ m, batch, transposeA, transposeB }: Product): boolean =>
-  m <= mostRows && batch === 1 && !transposeA && transposeB;
+  m <= fewRowsTuning.most && batch === 1 && !transposeA && transposeB;
 
 function fewRows(
   gpu: Gpu,
