@@ -46,7 +46,6 @@ export class Gpu {
     this.matrix = options.matrix;
     this.pool = new BufferPool(device);
     this.programs = new ProgramCache(device, !options.software);
-    this.pool.onDestroy = ({ id }) => this.programs.forget(id);
     this.#recorder = new Recorder(device, this.pool, this.programs, options.onCompile);
     this.nothing = this.pool.take('nothing', 4);
     this.scrap = this.pool.take('scrap', 4);

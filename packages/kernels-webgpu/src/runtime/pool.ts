@@ -38,8 +38,8 @@ export const view = (of: Buffer, offset: number, bytes: number): Buffer => ({
 /** What a binding may begin at, in bytes: the most that the standard allows a device to ask for. */
 export const bindingAlignment = 256;
 
-/** Submissions after which a buffer that nobody asked for is given back to the device. */
-const patience = 256;
+/** Submissions after which a buffer that nobody asked for is given back to the device, and a bind group let go. */
+export const patience = 256;
 
 interface TakeOptions {
   readonly fresh?: boolean;
@@ -51,8 +51,6 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, Buffer[]>();
   readonly #live = new Set<Buffer>();
-  /** Somebody else's memory that was given back since the last submission. */
-  #left: Buffer[] = [];
   #pooledBytes = 0;
   #liveBytes = 0;
   #peakBytes = 0;
@@ -61,8 +59,6 @@ export class BufferPool {
   submission = 0;
   /** What the kernel that runs has taken so far. */
   #taken: Buffer[] = [];
-  /** Called before a buffer is destroyed. */
-  onDestroy: (buffer: Buffer) => void = () => {};
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -85,10 +81,10 @@ export class BufferPool {
         maxStorageBufferBindingSize,
       );
     if (bytes > maxBufferSize) throw new LimitError(what, bytes, "the device's maxBufferSize in bytes", maxBufferSize);
-    const list = this.#free.get(size);
-    const at = fresh ? (list?.findIndex((buffer) => buffer.usedAt < this.submission) ?? -1) : (list?.length ?? 0) - 1;
-    if (list && at >= 0) {
-      const [pooled] = list.splice(at, 1);
+    const list = this.#free.get(size) ?? [];
+    const found = fresh ? list.findIndex((buffer) => buffer.usedAt < this.submission) : 0;
+    if (found >= 0 && found < list.length) {
+      const [pooled] = list.splice(found, 1);
       this.#pooledBytes -= size;
       // Commands recorded for the owner before have the old handle.
       return this.#enter({ ...pooled }, fresh);
@@ -177,23 +173,25 @@ export class BufferPool {
   give(buffer: Buffer): void {
     if (!this.#live.delete(buffer)) return;
     const { whole, foreign } = buffer;
-    if (foreign) this.#left.push(buffer);
-    else if (!whole) this.#shelve(buffer);
-    else if (--whole.parts! === 0) this.#shelve(whole);
+    if (whole) {
+      if (--whole.parts! === 0) this.#shelve(whole);
+    } else if (!foreign) this.#shelve(buffer);
   }
 
+  /**
+   * Lists are in the order of ids, and taken from the beginning: so work that takes and gives the same every time, as the steps of a training do,
+   * gets the same buffers every time, and finds its bind groups.
+   */
   #shelve(buffer: Buffer): void {
     this.#liveBytes -= buffer.bytes;
     this.#pooledBytes += buffer.bytes;
     const list = this.#free.get(buffer.bytes);
-    if (list) list.push(buffer);
+    if (list) list.splice(1 + list.findLastIndex(({ id }) => id < buffer.id), 0, buffer);
     else this.#free.set(buffer.bytes, [buffer]);
   }
 
   /** Destroys pooled buffers that were not used for long; all of them with `age` 0. Call when nothing recorded is pending. */
   trim(age = patience): void {
-    for (const buffer of this.#left) this.onDestroy(buffer);
-    this.#left = [];
     for (const [size, list] of this.#free) {
       const kept = list.filter((buffer) => {
         if (this.submission - buffer.usedAt < age) return true;
@@ -207,7 +205,6 @@ export class BufferPool {
   }
 
   #destroy(buffer: Buffer): void {
-    this.onDestroy(buffer);
     if (!buffer.foreign) buffer.gpu.destroy();
   }
 

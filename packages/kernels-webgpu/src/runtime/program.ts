@@ -20,7 +20,9 @@ export interface Compiled {
   readonly writes: readonly boolean[];
   readonly bindGroupLayout: GPUBindGroupLayout;
   readonly descriptor: GPUComputePipelineDescriptor;
-  readonly bindGroups: Map<string, GPUBindGroup>;
+  /** By the buffers that they show: those of the time since `age` was called, and of the time before. */
+  bindGroups: Map<string, GPUBindGroup>;
+  olderGroups: Map<string, GPUBindGroup>;
   pipeline?: GPUComputePipeline;
   pending?: Promise<void>;
 }
@@ -75,7 +77,7 @@ export class ProgramCache {
     const layout = this.#device.createPipelineLayout({ label: name, bindGroupLayouts: [bindGroupLayout] });
     const module = this.#device.createShaderModule({ label: name, code });
     const descriptor = { label: name, layout, compute: { module, entryPoint: 'main' } };
-    return { name, writes, bindGroupLayout, descriptor, bindGroups: new Map() };
+    return { name, writes, bindGroupLayout, descriptor, bindGroups: new Map(), olderGroups: new Map() };
   }
 
   /** Starts compiling without blocking. */
@@ -91,12 +93,22 @@ export class ProgramCache {
     return program.pipeline;
   }
 
-  /** Forgets bind groups that show a buffer about to be destroyed. */
-  forget(id: number): void {
-    for (const { bindGroups } of this.#compiled.values()) {
-      for (const key of bindGroups.keys()) {
-        if (key.split(' ').some((each) => Number.parseInt(each, 10) === id)) bindGroups.delete(key);
-      }
+  /** A bind group of a program, made once for a key. */
+  bindGroup(program: Compiled, key: string, entries: () => GPUBindGroupEntry[]): GPUBindGroup {
+    const known = program.bindGroups.get(key);
+    if (known) return known;
+    const found =
+      program.olderGroups.get(key) ??
+      this.#device.createBindGroup({ layout: program.bindGroupLayout, entries: entries() });
+    program.bindGroups.set(key, found);
+    return found;
+  }
+
+  /** Lets go of bind groups that were not used since the call before: what they show may be gone. (No buffer gets another's id.) */
+  age(): void {
+    for (const program of this.#compiled.values()) {
+      program.olderGroups = program.bindGroups;
+      program.bindGroups = new Map();
     }
   }
 

@@ -1,7 +1,7 @@
 import { DeviceError, LimitError } from '@linattn/math';
 import { mapRead, usage } from './flags.ts';
 import { untilMapped } from './mapping.ts';
-import type { Buffer, BufferPool } from './pool.ts';
+import { type Buffer, type BufferPool, patience } from './pool.ts';
 import { type Compiled, type Program, type ProgramCache, paramBytes } from './program.ts';
 
 interface Dispatch {
@@ -169,24 +169,19 @@ export class Recorder {
     queue.submit([encoder.finish()]);
     this.#queue = [];
     this.#pool.submission++;
+    if (this.#pool.submission % patience === 0) this.#programs.age();
     this.#pool.trim();
   }
 
   #bindGroup(program: Compiled, buffers: readonly Buffer[]): GPUBindGroup {
-    const key = buffers.map(keyOf).join(' ');
-    const known = program.bindGroups.get(key);
-    if (known) return known;
-    const entries: GPUBindGroupEntry[] = [
+    return this.#programs.bindGroup(program, buffers.map(keyOf).join(' '), () => [
       { binding: 0, resource: { buffer: this.#uniforms, size: paramBytes } },
       ...buffers.map(({ gpu, of, offset, bytes }, i) => ({
         binding: i + 1,
         // What a view is of may have got other memory since (BufferPool.redirect).
         resource: { buffer: of?.gpu ?? gpu, offset, size: of && bytes },
       })),
-    ];
-    const made = this.#device.createBindGroup({ layout: program.bindGroupLayout, entries });
-    program.bindGroups.set(key, made);
-    return made;
+    ]);
   }
 
   dispose(): void {
