@@ -12,7 +12,11 @@ const root = join(import.meta.dirname, '../..');
 const folder = resolve(root, process.argv[2] ?? '.gpu-browser');
 const packed = 'browser.tar.xz';
 const partMiB = 59;
-const installed = { browser: '/usr/lib/chromium', libraries: '/usr/lib/x86_64-linux-gnu', fonts: '/usr/share/fonts/truetype/dejavu' };
+const installed = {
+  browser: '/usr/lib/chromium',
+  libraries: '/usr/lib/x86_64-linux-gnu',
+  fonts: '/usr/share/fonts/truetype/dejavu',
+};
 
 mkdirSync(folder, { recursive: true });
 await build({
@@ -62,15 +66,16 @@ function fill(stage: string): void {
     recursive: true,
     filter: (path) => !/playwright-core\/(lib\/vite|types)$/.test(path),
   });
-  // Resources are the browser's own pages.
   cpSync(installed.browser, join(stage, 'chromium'), {
     recursive: true,
-    filter: (path) => !/VkLayer|mock_icd|\.TOC$|crashpad|200_percent|resources\.pak/.test(path),
+    filter: (path) => !/VkLayer|mock_icd|\.TOC$|crashpad|200_percent/.test(path),
   });
   cpSync(installed.fonts, join(stage, 'fonts'), { recursive: true });
   const alias = (name: string, font: string) =>
     `<alias><family>${name}</family><prefer><family>${font}</family></prefer></alias>`;
-  const aliases = ['serif', 'sans-serif', 'monospace'].map((name, i) => alias(name, `DejaVu ${['Serif', 'Sans', 'Sans Mono'][i]}`));
+  const aliases = ['serif', 'sans-serif', 'monospace'].map((name, i) =>
+    alias(name, `DejaVu ${['Serif', 'Sans', 'Sans Mono'][i]}`),
+  );
   writeFileSync(
     join(stage, 'fonts.conf'),
     `<fontconfig><dir>/tmp/gpu-browser/fonts</dir><cachedir>/tmp/gpu-browser/font-cache</cachedir>${aliases.join('')}${alias('system-ui', 'DejaVu Sans')}</fontconfig>\n`,
@@ -84,7 +89,8 @@ function fill(stage: string): void {
   const loaderFolder = join(downloads, installed.libraries);
   const needed = new Set(readdirSync(loaderFolder).map((name) => join(loaderFolder, name)));
   // NSS opens these by their names.
-  for (const name of ['softokn3', 'freebl3', 'freeblpriv3', 'nssckbi']) needed.add(join(installed.libraries, `lib${name}.so`));
+  for (const name of ['softokn3', 'freebl3', 'freeblpriv3', 'nssckbi'])
+    needed.add(join(installed.libraries, `lib${name}.so`));
   for (const path of [join(installed.browser, 'chromium'), process.execPath, ...needed]) {
     const found = existsSync(path) ? String(execFileSync('ldd', [path])) : '';
     for (const [, library] of found.matchAll(/=> (\/\S+)/g)) needed.add(library);

@@ -33,7 +33,10 @@ const log = (...words: unknown[]) => console.log(secondsSince(started), ...words
 
 function write(): void {
   // A line a row: easy to compare.
-  const text = JSON.stringify(results, null, 1).replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, row: string) => `[${row.replace(/\s+/g, ' ')}]`);
+  const text = JSON.stringify(results, null, 1).replace(
+    /\[\s+([^[\]{}]*?)\s+\]/g,
+    (_, row: string) => `[${row.replace(/\s+/g, ' ')}]`,
+  );
   writeFileSync(join(out, 'results.json'), `${text}\n`);
 }
 
@@ -65,12 +68,19 @@ async function look(browser: Browser) {
   const page = await browser.newPage();
   await page.goto(address);
   const found = await page.evaluate(async () => {
-    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
+    // A browser that has just started may not have its GPU yet.
+    let asked = 0;
+    let adapter: GPUAdapter | null = null;
+    while (!adapter && asked++ < 6) {
+      if (asked > 1) await new Promise((resolve) => setTimeout(resolve, 300));
+      adapter = (await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' })) ?? null;
+    }
     const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
     const names = gl?.getExtension('WEBGL_debug_renderer_info');
     const { vendor, architecture, device, description, isFallbackAdapter } = adapter?.info ?? {};
     const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter?.limits ?? {};
     return {
+      asked,
       webgpu: adapter && { vendor, architecture, device, description, isFallbackAdapter },
       limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize },
       features: [...(adapter?.features ?? [])],
@@ -95,10 +105,19 @@ async function findWay(): Promise<readonly string[]> {
     let browser: Browser | undefined;
     try {
       browser = await launch(flags);
-      const found = await Promise.race([look(browser), wait(20_000).then(() => Promise.reject(new Error('no answer in 20 s')))]);
+      const found = await Promise.race([
+        look(browser),
+        wait(20_000).then(() => Promise.reject(new Error('no answer in 20 s'))),
+      ]);
       const real = [isReal(found.webgpu?.vendor) && !found.webgpu?.isFallbackAdapter, isReal(found.webgl2)];
       const score = (real[0] ? 2 : 0) + (real[1] ? 1 : 0);
-      tried.push({ flags: flags.join(' '), webgpu: found.webgpu?.vendor ?? null, webgl2: found.webgl2, real });
+      tried.push({
+        flags: flags.join(' '),
+        asked: found.asked,
+        webgpu: found.webgpu?.vendor ?? null,
+        webgl2: found.webgl2,
+        real,
+      });
       log('way', flags.join(' '), JSON.stringify(found));
       if (score > best.score) {
         best = { score, flags };
@@ -149,12 +168,64 @@ const takeFrames = (page: Page) =>
 const shoot = (page: Page, section: string, name: string) =>
   page.locator(section).screenshot({ path: join(out, `${name}.png`), animations: 'disabled' });
 
-const textOf = async (page: Page, selector: string) => (await page.locator(selector).first().textContent())?.trim() ?? '';
+const textOf = async (page: Page, selector: string) =>
+  (await page.locator(selector).first().textContent())?.trim() ?? '';
 
 const tableOf = (page: Page, selector: string) =>
   page
     .locator(`${selector} tr`)
     .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent!.trim()).join(' | ')));
+
+/** How often a GPU had to be asked for, and what the browser adds to every result that is read, in milliseconds. */
+const device = (page: Page) =>
+  page.evaluate(async () => {
+    const asked: number[] = [];
+    let adapter: GPUAdapter | null = null;
+    for (let i = 0; i < 10 && !adapter; i++) {
+      const start = performance.now();
+      adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+      asked.push(performance.now() - start);
+      if (!adapter) await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    if (!adapter) return { asked, found: false };
+    const gpu = await adapter.requestDevice();
+    const staging = gpu.createBuffer({ size: 256, usage: 1 | 8 });
+    const timed = async (each: () => Promise<unknown> | undefined, times: number) => {
+      const all: number[] = [];
+      for (let i = 0; i < times; i++) {
+        const start = performance.now();
+        await each();
+        all.push(Math.round(1000 * (performance.now() - start)) / 1000);
+      }
+      all.sort((x, y) => x - y);
+      return { least: all[0], median: all[times >> 1], tenth: all[Math.floor(0.9 * times)], most: all[times - 1] };
+    };
+    const source = gpu.createBuffer({ size: 256, usage: 4 | 8 });
+    const read = async () => {
+      const encoder = gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(source, 0, staging, 0, 256);
+      gpu.queue.submit([encoder.finish()]);
+      await staging.mapAsync(1);
+      staging.unmap();
+    };
+    const allocate = async (bytes: number) => {
+      const buffer = gpu.createBuffer({ size: bytes, usage: 128 | 4 | 8 });
+      const encoder = gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, 0, staging, 0, 256);
+      gpu.queue.submit([encoder.finish()]);
+      await staging.mapAsync(1);
+      staging.unmap();
+      buffer.destroy();
+    };
+    return {
+      asked,
+      found: true,
+      read: await timed(read, 300),
+      submittedWorkDone: await timed(() => gpu.queue.onSubmittedWorkDone(), 100),
+      allocate1MiB: await timed(() => allocate(2 ** 20), 100),
+      allocate64MiB: await timed(() => allocate(2 ** 26), 30),
+    };
+  });
 
 async function walk(page: Page) {
   const words = page.locator('.step-words');
@@ -252,9 +323,11 @@ async function startTraining(page: Page, { attention, size, length, steps, backe
 }
 
 const factsOf = (page: Page) =>
-  page.locator('#train .facts').evaluateAll((lists) =>
-    lists.flatMap((list) => [...list.querySelectorAll('dd')].map((each) => each.textContent!)).slice(0, 6),
-  );
+  page
+    .locator('#train .facts')
+    .evaluateAll((lists) =>
+      lists.flatMap((list) => [...list.querySelectorAll('dd')].map((each) => each.textContent!)).slice(0, 6),
+    );
 
 async function train(page: Page, options: TrainOptions) {
   const section = page.locator('#train');
@@ -282,8 +355,16 @@ async function train(page: Page, options: TrainOptions) {
   const frames = await takeFrames(page);
   const found = {
     took,
-    note: await section.locator('.run > .note').first().textContent().catch(() => null),
-    chart: await section.locator('.chart').first().getAttribute('aria-label').catch(() => null),
+    note: await section
+      .locator('.run > .note')
+      .first()
+      .textContent()
+      .catch(() => null),
+    chart: await section
+      .locator('.chart')
+      .first()
+      .getAttribute('aria-label')
+      .catch(() => null),
     samples: await section.locator('.samples li').allTextContents(),
     failure,
     doings,
@@ -325,21 +406,37 @@ async function lose(page: Page, { name, seconds }: { readonly name: string; read
   await shoot(page, '#train', name);
   await alert.getByRole('button', { name: /^Try/ }).click();
   await wait(8000);
-  return { before, said, after: await factsOf(page), failure: await alert.allTextContents(), backend: await textOf(page, '#train .run > .note') };
+  return {
+    before,
+    said,
+    after: await factsOf(page),
+    failure: await alert.allTextContents(),
+    backend: await textOf(page, '#train .run > .note'),
+  };
 }
 
 const GiB = 2 ** 30;
 const visits: Record<string, (page: Page) => Promise<object>> = {
+  device,
   walk,
   measure: (page) => measure(page, { name: 'measure', seconds: 90 }),
   train: (page) => train(page, { name: 'train', seconds: 45, writing: 12 }),
   'train-softmax': (page) => train(page, { name: 'train-softmax', seconds: 30, attention: 'softmax', writing: 8 }),
-  'train-large': (page) => train(page, { name: 'train-large', seconds: 30, size: 'large', length: 4096, steps: 2000, writing: 5 }),
+  'train-large': (page) =>
+    train(page, { name: 'train-large', seconds: 30, size: 'large', length: 4096, steps: 2000, writing: 5 }),
   'measure-webgl2': (page) => measure(page, { name: 'measure-webgl2', seconds: 40, backend: 'gpujs-webgl2' }),
   'train-webgl2': (page) => train(page, { name: 'train-webgl2', seconds: 20, backend: 'gpujs-webgl2', writing: 4 }),
-  'measure-long': (page) => measure(page, { name: 'measure-long', seconds: 60, upTo: 262_144, features: 64, limit: 3 * GiB }),
+  'measure-long': (page) =>
+    measure(page, { name: 'measure-long', seconds: 60, upTo: 262_144, features: 64, limit: 3 * GiB }),
   'train-large-softmax': (page) =>
-    train(page, { name: 'train-large-softmax', seconds: 15, attention: 'softmax', size: 'large', length: 4096, steps: 2000 }),
+    train(page, {
+      name: 'train-large-softmax',
+      seconds: 15,
+      attention: 'softmax',
+      size: 'large',
+      length: 4096,
+      steps: 2000,
+    }),
   'train-wasm': (page) => train(page, { name: 'train-wasm', seconds: 15, backend: 'wasm' }),
   'measure-wasm': (page) => measure(page, { name: 'measure-wasm', seconds: 30, backend: 'wasm' }),
   lost: (page) => lose(page, { name: 'lost', seconds: 17 }),
@@ -355,12 +452,17 @@ async function visit(name: string, flags: readonly string[]): Promise<object> {
   page.on('pageerror', (error) => console.push(`page: ${error.message}`));
   try {
     await page.addInitScript(watchFrames);
-    await page.goto(address);
-    const start = performance.now();
     const hint = page.locator('#train .backend .hint').filter({ hasNotText: 'Finding out' });
-    await hint.waitFor({ timeout: 30_000 });
-    const says = await hint.textContent();
-    const detected = secondsSince(start);
+    const says: string[] = [];
+    let detected = 0;
+    // A browser that has just started may not have its GPU yet.
+    for (let i = 0; i < 4 && !says.at(-1)?.startsWith('WebGPU ('); i++) {
+      await page.goto(address);
+      const start = performance.now();
+      await hint.waitFor({ timeout: 30_000 });
+      says.push((await hint.textContent())!);
+      detected = secondsSince(start);
+    }
     // What comes later in the list is still being found out, which computes.
     await wait(2000);
     return { detected, says, ...(await visits[name](page)), console };

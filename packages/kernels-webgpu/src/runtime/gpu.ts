@@ -59,7 +59,7 @@ export class Gpu {
     void device.lost.then(({ reason, message }) => {
       if (this.#disposed) return;
       this.#lost = new DeviceError(
-        `the device was lost (${reason}): ${message}. Open a new backend and go on from the last checkpoint`,
+        `the device was lost (${reason}): ${message.replace(/\.$/, '')}. Open a new backend and go on from the last checkpoint`,
       );
     });
   }

@@ -36,7 +36,9 @@ const finders: Readonly<Record<BackendName, () => Finding | Promise<Finding>>> =
 
 async function findWebgpu(): Promise<Finding> {
   if (!navigator.gpu) return no('this browser has none, or does not offer it to this page');
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  const ask = () => navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  // A Chromium that has just started may have none at first, and one soon after.
+  const adapter = (await ask()) ?? (await new Promise((resolve) => setTimeout(resolve, 300)).then(ask));
   if (!adapter) return no('the browser gives no access to a GPU');
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   const name = [vendor, architecture, description].filter(Boolean).join(' ') || 'a GPU';

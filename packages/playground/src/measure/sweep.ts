@@ -27,7 +27,8 @@ export async function sweep(backend: LimitedBackend, plan: Plan, { doing, row }:
         const key = `${method} ${pass}`;
         if (ended.has(key)) continue;
         const size = { ...sizeAt(plan, at), heads: plan.heads };
-        if ((last.get(key) ?? 0) * growth(method, plan) > mostSeconds) {
+        const expected = (last.get(key) ?? 0) * growth(method, plan);
+        if (expected > mostSeconds) {
           ended.add(key);
           row({ method, pass, ...size, outcome: { type: 'time' } });
           continue;
@@ -35,7 +36,7 @@ export async function sweep(backend: LimitedBackend, plan: Plan, { doing, row }:
         doing(
           `${methods[method]}, ${passes[pass].toLowerCase()}: ${formatCount(size.tokens)} tokens of ${size.features}`,
         );
-        const outcome = await measurePoint(backend, method, pass, size);
+        const outcome = await measurePoint(backend, method, pass, size, expected);
         row({ method, pass, ...size, outcome });
         if (outcome.type === 'measured') last.set(key, outcome.seconds);
         else ended.add(key);

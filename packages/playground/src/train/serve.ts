@@ -30,6 +30,8 @@ let running = false;
 let plan: { settings: TrainSettings; corpus: Corpus | undefined; snapshot?: TrainerState } | undefined;
 let points: LossPoint[] = [];
 let tokensPerSecond = 0;
+/** Steps since the backend was opened, and what the latest came to, the older the less. */
+const recent = { steps: 0, tokens: 0, milliseconds: 0 };
 const last = { snapshot: 0, sample: 0, report: 0 };
 
 const tell = (report: Report, transfer: Transferable[] = []) => postMessage(report, { transfer });
@@ -117,7 +119,7 @@ async function start(name: BackendName, run: boolean, corpusName?: string): Prom
     onCompile: (done, total) => doing(done < total ? `compiling kernels, ${done} of ${total}` : ''),
   });
   session = new Session(opened.backend, settings, corpus, snapshot);
-  tokensPerSecond = 0;
+  tokensPerSecond = recent.steps = recent.tokens = recent.milliseconds = 0;
   last.snapshot = last.sample = performance.now();
   ready(corpusName);
   running = run;
@@ -144,9 +146,12 @@ async function train(session: Session): Promise<void> {
   const { value } = await session.results.next();
   const { step, loss, tokens, milliseconds } = value!;
   points.push({ step: step + 1, loss });
-  const speed = (1000 * tokens) / milliseconds;
-  // A moving mean; the first steps also compile kernels.
-  tokensPerSecond = step < 3 || tokensPerSecond === 0 ? speed : 0.9 * tokensPerSecond + 0.1 * speed;
+  // The first compile kernels. Sums: a step that was under way while something else was done took next to no time when it is asked for.
+  if (++recent.steps > 2) {
+    recent.tokens = 0.9 * recent.tokens + tokens;
+    recent.milliseconds = 0.9 * recent.milliseconds + milliseconds;
+    tokensPerSecond = (1000 * recent.tokens) / recent.milliseconds;
+  }
   const now = performance.now();
   if (now - last.report > reportEveryMs) flush();
   const planned = step + 1 === session.settings.steps;
