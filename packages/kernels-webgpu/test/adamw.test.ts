@@ -3,7 +3,7 @@ import { adamW } from '@linattn/math/network';
 import { afterAll, describe, expect, test } from 'vitest';
 import { usage } from '../src/runtime/flags.ts';
 import { bufferOf, Gpu, gridOf } from '../src/runtime/gpu.ts';
-import type { Buffer } from '../src/runtime/pool.ts';
+import { type Buffer, BufferPool } from '../src/runtime/pool.ts';
 import { bits } from '../src/runtime/recorder.ts';
 import { launchesOf } from '../src/training/adamw.ts';
 import { open } from './adapter.ts';
@@ -53,6 +53,18 @@ test('launches: of one home, or together small enough for a new one', () => {
   expect(cut([settled('pmv', 0), settled('pmv', 256), settled('qmv', 0), settled('qmv', 256)])).toEqual([2, 2]);
   // Where one of the three was replaced, the parameter needs a new home.
   expect(cut([settled('pmv', 0), settled('pmv', 0, 256, 256), fresh(1), settled('pmv', 512)])).toEqual([1, 2, 1]);
+});
+
+test('an update that fails gives back what it took, parts too', () => {
+  const limits = { maxBufferSize: 2 ** 20, maxStorageBufferBindingSize: 2 ** 20 };
+  const device = { limits, createBuffer: () => ({ destroy: () => undefined }) } as unknown as GPUDevice;
+  const pool = new BufferPool(device);
+  const failing = () => {
+    pool.cut(pool.take('whole', 1024), [256, 768]);
+    throw new Error('no');
+  };
+  expect(() => pool.attempt(failing)).toThrow('no');
+  expect(pool.memory()).toMatchObject({ buffers: 0, bytes: 0, pooledBytes: 1024 });
 });
 
 for (const limits of ['adapter', 'default'] as const) {

@@ -39,10 +39,10 @@ import {
   weightedLinearCrossEntropy,
 } from '@linattn/math/network';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { float16Tuning, toFloat16, toFloat32 } from '../src/core/float16.ts';
+import { toFloat16, toFloat32 } from '../src/core/float16.ts';
 import type { WebgpuBackend } from '../src/index.ts';
 import { usage } from '../src/runtime/flags.ts';
-import { bufferOf, Gpu } from '../src/runtime/gpu.ts';
+import { bindingTuning, bufferOf, Gpu } from '../src/runtime/gpu.ts';
 import { open } from './adapter.ts';
 import { bitsOf, numberOf, rounded } from './halves.ts';
 
@@ -160,7 +160,7 @@ describe.skipIf(missing !== undefined)('float16 storage', () => {
   test('more numbers than a binding holds, some at a time', async () => {
     // Two pieces of 384 numbers and a rest of no whole four.
     const [most, rest] = [384, 37];
-    float16Tuning.bytes = 4 * most + 100;
+    bindingTuning.bytes = 4 * most + 100;
     try {
       const x = draw(backend, [2 * most + rest]);
       await backend.submit();
@@ -168,7 +168,7 @@ describe.skipIf(missing !== undefined)('float16 storage', () => {
       expect(await half.read()).toEqual(numbers(2 * most + rest).map(rounded));
       free(x, half);
     } finally {
-      float16Tuning.bytes = Number.POSITIVE_INFINITY;
+      bindingTuning.bytes = Number.POSITIVE_INFINITY;
     }
   });
 

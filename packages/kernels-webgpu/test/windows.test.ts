@@ -14,7 +14,7 @@ import {
   valueAndGrad,
 } from '@linattn/math';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { windowTuning } from '../src/attention/windows.ts';
+import { bindingTuning } from '../src/runtime/gpu.ts';
 import { open } from './adapter.ts';
 
 // A batch whose tensors are over a binding is worked on a few sequences at a time: against all at once. The limit is a smaller one here.
@@ -26,7 +26,7 @@ describe.skipIf(typeof backend === 'string')('tensors over a binding', () => {
   if (typeof backend === 'string') return;
   afterAll(() => backend.dispose());
   afterEach(() => {
-    windowTuning.bytes = Number.POSITIVE_INFINITY;
+    bindingTuning.bytes = Number.POSITIVE_INFINITY;
   });
 
   const draw = (key: number, ...shape: number[]): Tensor =>
@@ -38,7 +38,7 @@ describe.skipIf(typeof backend === 'string')('tensors over a binding', () => {
 
   /** A value, its gradients by q, k, v, the initial state and a, b, c, and the launches' windows. */
   const run = async (bytes: number, options: LinearAttentionOptions) => {
-    windowTuning.bytes = bytes;
+    bindingTuning.bytes = bytes;
     const inputs = [
       draw(1, batch, tokens, heads, 5),
       draw(2, batch, tokens, heads, 5),

@@ -9,6 +9,7 @@ import { defaultPlan, type Method, type Outcome, type Row } from '../src/measure
 import { seriesOf, summarise } from '../src/measure/series.ts';
 import { slopeOf } from '../src/measure/slope.ts';
 import { sweep } from '../src/measure/sweep.ts';
+import { ticksFor } from '../src/measure/ticks.ts';
 
 const backend = float64Backend();
 const draw = (stream: number, tokens = 32) =>
@@ -107,6 +108,20 @@ test('a clock that ticks in whole milliseconds times runs that are far shorter',
   } finally {
     clock.mockRestore();
   }
+});
+
+test('axes have round numbers, at least three where the values leave room', () => {
+  const ms = (...values: number[]) =>
+    ticksFor(
+      'seconds',
+      values.map((x) => x / 1000),
+    ).map((x) => Number((1000 * x).toPrecision(6)));
+  expect(ms(0.07, 3, 40)).toEqual([0.1, 1, 10]);
+  expect(ms(0.2, 3.7)).toEqual([0.2, 0.5, 1, 2]);
+  expect(ms(2.6, 4.2)).toEqual([3, 4]);
+  expect(ms(2)).toEqual([2]);
+  expect(ticksFor('peakBytes', [330496, 1.2e9])).toEqual([2 ** 20, 2 ** 24, 2 ** 28]);
+  expect(ticksFor('peakBytes', [2 ** 18, 2 ** 22])).toEqual([2 ** 18, 2 ** 20, 2 ** 22]);
 });
 
 test('slopes are exponents of the last three points', () => {

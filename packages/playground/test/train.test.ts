@@ -1,6 +1,7 @@
 import { createWasmBackend } from '@linattn/kernels-wasm';
 import { type Backend, FormatError } from '@linattn/math';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nextAfter } from '../src/backends/names.ts';
 import { decoder, encode, entropyOf } from '../src/train/bytes.ts';
 import { type Corpus, fileCorpus, storyCorpus } from '../src/train/corpus.ts';
 import { readModelFile, writeModelFile } from '../src/train/model-file.ts';
@@ -138,6 +139,20 @@ describe('texts', () => {
   test('order-0 entropy of two equally frequent bytes is ln 2', () => {
     expect(entropyOf(encode('abab'))).toBeCloseTo(Math.LN2, 12);
   });
+});
+
+test('after a GPU the processor is offered, after the processor what comes first', () => {
+  const reports = (['webgpu', 'gpujs-webgl2', 'wasm', 'gpujs-cpu'] as const).map((name) => ({
+    name,
+    available: true,
+    automatic: name !== 'gpujs-cpu',
+    detail: '',
+  }));
+  expect(nextAfter('webgpu', reports)).toBe('wasm');
+  expect(nextAfter('gpujs-webgl2', reports)).toBe('wasm');
+  expect(nextAfter('wasm', reports)).toBe('webgpu');
+  expect(nextAfter('webgpu', reports.slice(0, 2))).toBe('gpujs-webgl2');
+  expect(nextAfter('webgpu', reports.slice(0, 1))).toBeUndefined();
 });
 
 test('settings that no model can have are not taken from a file', () => {

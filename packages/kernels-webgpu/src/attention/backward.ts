@@ -8,7 +8,7 @@ import { chain, describe, phases, planeRoom, planesOf, reversed } from './call.t
 import coefficientsSource from './coefficients.wgsl?raw';
 import { a, Factors, one, plane, rowLanes, times, zero } from './factors.ts';
 import finishSource from './finish.wgsl?raw';
-import { canTurn, chunkGroups, chunks, slabs, statesOf, tuning } from './run.ts';
+import { chunkGroups, chunks, columnsOf, slabs, statesOf, tuning } from './run.ts';
 import { narrowAll, partOf, windowsOf } from './windows.ts';
 
 /** d(a, b, c), gathered from partial sums of pairs. */
@@ -122,8 +122,8 @@ function pullBack(
   const [dq2, dk2] = order === 2 ? [gpu.take('dq', queries * width), gpu.take('dk', keys * width)] : [];
   // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
   const finished = order === 1 && radius === 0;
-  // With normalisation it takes dk, and dq where db is not wanted, back through it.
-  const turns = order === 1 && radius > 0 && canTurn(gpu, sizes, width);
+  // With normalisation it takes dk, and dq where db is not wanted, back through it, if one workgroup has all of a row.
+  const turns = order === 1 && radius > 0 && width <= columnsOf(gpu, sizes, width);
   const turnsQ = turns && !coefficientGradients;
   const turn = (aux: Buffer, lengths: number) => ({ extra: 'turn', aux, turn: { lengths, radius } }) as const;
   const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);

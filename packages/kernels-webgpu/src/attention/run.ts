@@ -332,11 +332,8 @@ export interface Target {
 }
 
 /** Columns of a workgroup of `chunks`. */
-const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
+export const columnsOf = (gpu: Gpu, sizes: Sizes, columns: number): number =>
   matrixFor(gpu, sizes) ? matrixWidth : 4 * chunkTile(gpu, columns).TV4;
-
-/** Whether `chunks` can turn gradients of `columns` columns back through the normalisation: one workgroup has all of a row. */
-export const canTurn = (gpu: Gpu, sizes: Sizes, columns: number): boolean => columns <= columnsOf(gpu, sizes, columns);
 
 /** Workgroups that `chunks` takes for a run with `columns` columns: so many partial sums it makes. */
 export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: number): number {

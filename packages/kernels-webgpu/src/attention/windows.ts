@@ -2,9 +2,6 @@ import { LimitError, sizeOf } from '@linattn/math';
 import { bufferOf, type Gpu, type Operand } from '../runtime/gpu.ts';
 import { type Buffer, bindingAlignment, view } from '../runtime/pool.ts';
 
-/** Knob that tests turn: bytes that a binding holds, where that is less than the device allows. */
-export const windowTuning = { bytes: Number.POSITIVE_INFINITY };
-
 /** Sequences of a batch that are worked on at a time. */
 export interface Window {
   readonly first: number;
@@ -23,7 +20,7 @@ const coefficients = 3;
  * @throws LimitError where the sequences that a binding can begin with are too many.
  */
 export function windowsOf(gpu: Gpu, what: string, inputs: Inputs, batch: number, outputs: readonly number[]): Window[] {
-  const limit = Math.min(windowTuning.bytes, gpu.device.limits.maxStorageBufferBindingSize);
+  const limit = gpu.bindingBytes;
   const bytes = [...inputs.flatMap((input, i) => (input && i !== coefficients ? [input.size] : [])), ...outputs].map(
     (numbers) => (4 * numbers) / batch,
   );

@@ -6,15 +6,11 @@ import toFloat32Source from './to-float32.wgsl?raw';
 // Float16 as a storage type: two numbers a word, the first in the low bits, as WGSL's unpack2x16float reads them. Every device has that;
 // nothing here needs the feature shader-f16.
 
-/** Knob that tests turn: bytes that a binding holds, where that is less than the device allows. */
-export const float16Tuning = { bytes: Number.POSITIVE_INFINITY };
-
 /** One of the two kernels over `size` numbers, as many at a time as a binding holds in float32. */
 function convert(gpu: Gpu, name: 'toFloat16' | 'toFloat32', out: Buffer, x: Buffer, size: number): Buffer {
   const [source, outBytes, xBytes] = name === 'toFloat16' ? [toFloat16Source, 2, 4] : [toFloat32Source, 4, 2];
-  const bytes = Math.min(float16Tuning.bytes, gpu.device.limits.maxStorageBufferBindingSize);
   // Halves begin where a binding may, too.
-  const most = Math.floor(bytes / 2 / bindingAlignment) * (bindingAlignment / 2);
+  const most = Math.floor(gpu.bindingBytes / 2 / bindingAlignment) * (bindingAlignment / 2);
   for (let start = 0; start < size; start += most) {
     const fours = Math.ceil(Math.min(most, size - start) / 4);
     const part = (of: Buffer, each: number) => (size <= most ? of : view(of, each * start, each * 4 * fours));

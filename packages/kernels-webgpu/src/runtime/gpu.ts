@@ -8,6 +8,9 @@ import { type CompileProgress, type Grid, Recorder, type Timing } from './record
 
 const vec4Bytes = 16;
 
+/** Knob that tests turn: bytes that a binding holds, where that is less than the device allows. */
+export const bindingTuning = { bytes: Number.POSITIVE_INFINITY };
+
 /** A device with its buffers, programs and recorded work: what kernels are written against. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -62,6 +65,11 @@ export class Gpu {
         `the device was lost (${reason}): ${message.replace(/\.$/, '')}. Open a new backend and go on from the last checkpoint`,
       );
     });
+  }
+
+  /** Most bytes that a launch binds of a buffer. */
+  get bindingBytes(): number {
+    return Math.min(bindingTuning.bytes, this.device.limits.maxStorageBufferBindingSize);
   }
 
   /** Throws what the device reported, or that this backend was disposed. */

@@ -126,12 +126,14 @@ export class BufferPool {
     this.#live.delete(whole);
     whole.parts = lengths.length;
     let end = 0;
-    return lengths.map((bytes) => {
+    const parts = lengths.map((bytes) => {
       const part = { ...view(whole, end, bytes), whole, takenAt: -1 };
       end += bytes;
       this.#live.add(part);
       return part;
     });
+    this.#taken.push(...parts);
+    return parts;
   }
 
   /** Whether all recorded commands of a buffer wait to be submitted, so that they can be given other memory. */

@@ -1,4 +1,4 @@
-// Copies up to COUNT tensors (xAt and ownerOf: see many.ts) to their places of one buffer.
+// Copies up to COUNT tensors (xAt and place: see many.ts) to their places of one buffer.
 struct Params {
   workgroups: u32,
   segments: array<vec4u, COUNT>,   // first workgroup, elements, first element in `out`
@@ -8,10 +8,8 @@ struct Params {
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  let id = group.y * groups.x + group.x;
-  if (id >= p.workgroups) { return; }
-  let which = ownerOf(id);
-  let segment = p.segments[which];
-  let i = (id - segment.x) * 256u + t;
-  if (i < segment.y) { out[segment.z + i] = xAt(which, i); }
+  let here = place(group, groups);
+  if (here.id >= p.workgroups) { return; }
+  let i = here.group * 256u + t;
+  if (i < here.size) { out[here.own + i] = xAt(here.which, i); }
 }

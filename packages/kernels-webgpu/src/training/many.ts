@@ -9,7 +9,7 @@ const described = 14;
 export interface Many {
   /** Most tensors a launch. */
   readonly count: number;
-  /** `xAt(which, i)`: element i of a tensor; `ownerOf(id)`: the tensor of a workgroup. */
+  /** `xAt(which, i)`: element i of a tensor; `place(group, groups)`: whose a workgroup is. */
   readonly declarations: string;
   /** Fills up the bindings. */
   bound(buffers: readonly Buffer[]): Buffer[];
@@ -39,10 +39,14 @@ ${each((i) => `case ${i}u: { return x${i}[i]; }`)}
 default: { return 0.0; }
   }
 }
-fn ownerOf(id: u32) -> u32 {
+// A workgroup's number, its tensor, its number there, the tensor's elements and the first of the kernel's own words.
+struct Place { id: u32, which: u32, group: u32, size: u32, own: u32 }
+fn place(group: vec3u, groups: vec3u) -> Place {
+  let id = group.y * groups.x + group.x;
   var which = 0u;
   for (var i = 1u; i < COUNT; i++) { if (id >= p.segments[i].x) { which = i; } }
-  return which;
+  let segment = p.segments[which];
+  return Place(id, which, id - segment.x, segment.y, segment.z);
 }`,
     bound: (buffers) => [...buffers, ...Array<Buffer>(count - buffers.length).fill(gpu.nothing)],
     table(sizes, own = () => [0, 0]) {

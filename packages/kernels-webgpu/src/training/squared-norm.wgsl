@@ -1,4 +1,4 @@
-// Σ x² over up to COUNT tensors (xAt and ownerOf: see many.ts): each workgroup sums 16,384 numbers of one, for the sums to be added.
+// Σ x² over up to COUNT tensors (xAt and place: see many.ts): each workgroup sums 16,384 numbers of one, for the sums to be added.
 struct Params {
   start: u32, workgroups: u32,     // where this launch's sums begin, and how many there are
   segments: array<vec4u, COUNT>,   // first workgroup, elements
@@ -9,12 +9,11 @@ var<workgroup> parts: array<f32, 256>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
-  let id = group.y * groups.x + group.x;
-  if (id >= p.workgroups) { return; }
-  let which = ownerOf(id);
-  let segment = p.segments[which];
-  let first = (id - segment.x) * 16384u;
-  let last = min(first + 16384u, segment.y);
+  let here = place(group, groups);
+  if (here.id >= p.workgroups) { return; }
+  let which = here.which;
+  let first = here.group * 16384u;
+  let last = min(first + 16384u, here.size);
   // Four loads are under way at a time.
   var i = first + t;
   var found = vec4f();
@@ -28,5 +27,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     workgroupBarrier();
     if (t < step) { parts[t] += parts[t + step]; }
   }
-  if (t == 0u) { sums[p.start + id] = parts[0]; }
+  if (t == 0u) { sums[p.start + here.id] = parts[0]; }
 }

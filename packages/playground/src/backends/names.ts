@@ -10,6 +10,7 @@ export const backendLabels = {
 } as const;
 
 export type BackendName = keyof typeof backendLabels;
+const onGpu: ReadonlySet<BackendName> = new Set(['webgpu', 'gpujs-webgl2', 'gpujs-webgpu']);
 export const backendNames = Object.keys(backendLabels) as readonly BackendName[];
 
 /** What a backend is in this browser. */
@@ -20,6 +21,13 @@ export interface BackendReport {
   readonly automatic: boolean;
   /** The device, or why there is none. */
   readonly detail: string;
+}
+
+/** What a training can go on with where a backend failed. What took a GPU from one may have taken it from all. */
+export function nextAfter(failed: BackendName, reports: readonly BackendReport[]): BackendName | undefined {
+  const others = reports.filter(({ name, automatic }) => automatic && name !== failed);
+  const processor = onGpu.has(failed) ? others.find(({ name }) => !onGpu.has(name)) : undefined;
+  return (processor ?? others[0])?.name;
 }
 
 /** The one that `auto` takes, and why not an earlier one. Undefined until some backend is known to work. */

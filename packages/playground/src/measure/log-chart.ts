@@ -3,6 +3,7 @@ import { formatBytes, formatCount, formatDuration } from '../ui/format.ts';
 import { looks } from './looks.ts';
 import { methodNames, methods, type Plan } from './plan.ts';
 import type { Quantity, Series } from './series.ts';
+import { ticksFor } from './ticks.ts';
 
 /** Colours as CSS has them: variables on the page, plain ones in a file. */
 export interface Palette {
@@ -33,9 +34,9 @@ export function logChart(
 ): SVGSVGElement | HTMLElement {
   const format = quantity === 'seconds' ? formatDuration : formatBytes;
   const shown = [...points, ...endings];
-  const { base, ticks } = powersWithin(
+  const ticks = ticksFor(
+    quantity,
     shown.map(({ y }) => y),
-    quantity === 'seconds' ? [10, 4, 2] : [16, 4, 2],
   );
   const xs = [...new Set(shown.map(({ x }) => x))].sort((a, b) => a - b);
   const every = Math.ceil(xs.length / Math.max(2, Math.floor(width / 70)));
@@ -54,8 +55,7 @@ export function logChart(
       overflow: 'visible',
     },
     x: { type: 'log', base: 2, axis: null },
-    // A logarithmic axis labels the powers of its base only.
-    y: { type: 'log', base, axis: null },
+    y: { type: 'log', axis: null },
     marks: [
       Plot.gridY(ticks),
       Plot.axisY(ticks, { tickFormat: format, label: titles[quantity] }),
@@ -91,18 +91,4 @@ export function logChart(
       }),
     ],
   });
-}
-
-/** Powers of the coarsest base that has at least three of them between the values: few, round labels. */
-function powersWithin(values: readonly number[], bases: readonly number[]): { base: number; ticks: number[] } {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  let found = { base: bases[0], ticks: [] as number[] };
-  for (const base of bases) {
-    const log = (x: number) => Math.log(x) / Math.log(base);
-    const first = Math.ceil(log(least) - 1e-9);
-    const count = Math.max(0, Math.floor(log(most) + 1e-9) - first + 1);
-    found = { base, ticks: Array.from({ length: count }, (_, i) => base ** (first + i)) };
-    if (count >= 3) break;
-  }
-  return found;
 }

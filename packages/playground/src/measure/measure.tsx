@@ -169,7 +169,8 @@ function Results({
       </Scroll>
       <p class="note">
         × the next size did not fit in memory; ○ it would have taken too long. Slopes are of the last three points: 1 is
-        proportional, 2 is the square.
+        proportional, 2 is the square. A line that is still flat shows what starting any work costs: larger sizes show
+        the rest.
       </p>
       <div class="actions">
         {(['svg', 'csv', 'json'] as const).map((kind) => (

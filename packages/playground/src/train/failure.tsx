@@ -1,4 +1,4 @@
-import { backendLabels } from '../backends/names.ts';
+import { backendLabels, nextAfter } from '../backends/names.ts';
 import { reports } from '../backends/reports.ts';
 import { Notice } from '../ui/notice.tsx';
 import type { Failure, TrainStore } from './store.ts';
@@ -6,7 +6,7 @@ import type { Failure, TrainStore } from './store.ts';
 /** What failed, and the ways to go on: on the same backend, opened anew, or on the next one that works. */
 export function FailureNotice({ store, failure }: { readonly store: TrainStore; readonly failure: Failure }) {
   const { message, backend, resumeAt } = failure;
-  const other = reports.value.find(({ name, automatic }) => automatic && name !== backend);
+  const other = nextAfter(backend, reports.value);
   const from = resumeAt === 0 ? 'from the beginning' : `from step ${resumeAt}`;
   return (
     <Notice>
@@ -16,8 +16,8 @@ export function FailureNotice({ store, failure }: { readonly store: TrainStore; 
       {resumeAt !== undefined && (
         <div class="actions">
           {other && (
-            <button type="button" class="primary" onClick={() => store.recover(other.name)}>
-              Go on with {backendLabels[other.name]}, {from}
+            <button type="button" class="primary" onClick={() => store.recover(other)}>
+              Go on with {backendLabels[other]}, {from}
             </button>
           )}
           <button type="button" onClick={() => store.recover(backend)}>
