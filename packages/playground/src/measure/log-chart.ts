@@ -58,7 +58,8 @@ export function logChart(
     y: { type: 'log', axis: null },
     marks: [
       Plot.gridY(ticks),
-      Plot.axisY(ticks, { tickFormat: format, label: titles[quantity] }),
+      // As text: of a logarithmic axis, `tickFormat` leaves out what is no power of ten.
+      Plot.axisY(ticks, { text: format, label: titles[quantity] }),
       Plot.axisX(
         xs.filter((_, i) => i % every === 0),
         { tickFormat: formatCount, label: plan.along === 'tokens' ? 'tokens N' : 'features D', labelOffset: 42 },
