@@ -44,7 +44,7 @@ export function logChart(
     width,
     height: Math.round(Math.min(360, Math.max(260, 0.72 * width))),
     marginLeft: 66,
-    marginRight: 18,
+    marginRight: 26,
     marginTop: 28,
     marginBottom: 46,
     style: {

@@ -9,7 +9,7 @@ export function lossPlot({ losses, samples, entropy, planned }: LossData, width:
     width,
     height: Math.round(Math.min(340, Math.max(220, 0.45 * width))),
     marginLeft: 44,
-    marginRight: 16,
+    marginRight: 28,
     marginBottom: 46,
     style: {
       background: 'none',
