@@ -14,13 +14,14 @@ import { measureMatrixProducts } from './matrix-products.ts';
 import { measureMatrixUnits } from './matrix-units.ts';
 import { measureOccupancy } from './occupancy.ts';
 import { measureProducts } from './products.ts';
+import { benchSecondOrder } from './second-order.ts';
 import { attentionTable, withRates } from './table.ts';
 import { tryVariants } from './variants.ts';
 
 const help = `bench-gpu: linear attention on a GPU, through WebGPU in Node
   --dawn PATH   dawn.node (default: beside this file)
   --out DIR     where results.json, table.md and conformance.log go (default: .)
-  --do LIST     of: ceilings, conformance, occupancy, products, matrix-units, matrix-products, variants, sweep, matmul, float16 (default: ceilings,sweep,matmul)
+  --do LIST     of: ceilings, conformance, occupancy, products, matrix-units, matrix-products, variants, sweep, second-order, matmul, float16 (default: ceilings,sweep,matmul)
   --dawnFlags LIST flags for Dawn, e.g. enable-dawn-features=disable_robustness
   --variants FILE what to try with --do variants: see variants.ts
   --matrix LIST what runs on matrix units, each in turn, of: none, split, half (default: none)
@@ -139,6 +140,10 @@ async function measure(on: WebgpuBackend, precision: string, into: Record<string
 
   await run('float16', precision, async () => {
     into.float16 = await benchFloat16(on, ceilings);
+  });
+
+  await run('second-order', precision, async () => {
+    into.secondOrder = await benchSecondOrder(on);
   });
 
   await run('variants', precision, async () => {

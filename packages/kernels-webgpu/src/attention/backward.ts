@@ -4,11 +4,11 @@ import { bufferOf, type Gpu, gridOf, type Operand } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
 import { bits } from '../runtime/recorder.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
-import { chain, describe, phases, planeRoom, planesOf, reversed } from './call.ts';
+import { chain, describe, partsOf, phases, planeRoom, planesOf, reversed } from './call.ts';
 import coefficientsSource from './coefficients.wgsl?raw';
 import { a, Factors, one, plane, rowLanes, times, zero } from './factors.ts';
 import finishSource from './finish.wgsl?raw';
-import { chunkGroups, chunks, columnsOf, slabs, statesOf, tuning } from './run.ts';
+import { chunkGroups, chunks, columnsOf, partsAtOnce, slabs, statesOf, tuning } from './run.ts';
 import { narrowAll, partOf, windowsOf } from './windows.ts';
 
 /** d(a, b, c), gathered from partial sums of pairs. */
@@ -110,14 +110,24 @@ function pullBack(
   const { sizes, queries, keys } = call;
   const { width, valueWidth } = sizes;
   const [bq, bk, bv, bdO] = [q, k, v, dO].map(bufferOf);
-  const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes) + 2 * queries + 2 * keys);
-  const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights);
+  const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
+  const most = partsAtOnce(gpu, sizes, groups, 2 * queries + 4 * keys, 2 * tuning.slabBytes);
+  const room = planeRoom(call, attributes, most) + 2 * queries + 2 * most * keys;
+  const factors = new Factors(gpu, bufferOf(coefficients), room);
+  const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights, most);
   const [inverse, delta] = factors.deltas(bufferOf(o), bdO, bufferOf(g), queries, valueWidth);
   const weights = plane(planes.weights);
-  /** Key weights times another plane of the keys, or the one of the two that there is. */
-  const mixed = [factors.make(keys), factors.make(keys)];
-  const mix = (to: number, other: number) =>
-    plane(planes.weights && other ? factors.combine(to, keys, [planes.weights, other]) : planes.weights || other);
+  /** Key weights times other planes of the keys, `count` of them, or what there is of the two: a plane for each. */
+  const mixed = [factors.make(most * keys), factors.make(most * keys)];
+  const mix = (to: number, count: number, other: number) => {
+    if (other === 0) return () => weights;
+    const both = [
+      { at: planes.weights, step: 0 },
+      { at: other, step: keys },
+    ];
+    const from = planes.weights ? factors.combine({ to, rows: keys, count }, both) : other;
+    return (i: number) => plane(from + i * keys);
+  };
 
   const [dq2, dk2] = order === 2 ? [gpu.take('dq', queries * width), gpu.take('dk', keys * width)] : [];
   // Without normalisation and second order, chunk.wgsl leaves dq as it should be, and sums db.
@@ -126,36 +136,39 @@ function pullBack(
   const turns = order === 1 && radius > 0 && width <= columnsOf(gpu, sizes, width);
   const turnsQ = turns && !coefficientGradients;
   const turn = (aux: Buffer, lengths: number) => ({ extra: 'turn', aux, turn: { lengths, radius } }) as const;
-  const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
 
-  for (const { feature, firstRow } of call.parts) {
-    const scales = planes.part(feature);
+  for (const part of partsOf(call, most)) {
+    const { feature, count: features, firstRow } = part;
+    const scalesOf = planes.part(part);
     const first = feature < 0;
-    const accumulate = feature > 0;
     const coefficient = first ? 'b' : 'c';
+    const each = Array.from({ length: features }, (_, i) => i);
 
     // Queries, front to back.
-    const keysSide = { y: { buffer: bk, factor: plane(scales.k) }, z: { buffer: bv, factor: weights } };
-    const forQueries = {
+    const keysSide = { y: { buffer: bk, factor: plane(scalesOf(feature).k) }, z: { buffer: bv, factor: weights } };
+    const mixedK = mix(mixed[0], features, scalesOf(feature).k);
+    const forQueries = each.map((i) => ({
       x: { buffer: bdO, factor: plane(inverse) },
       alpha: plane(delta),
       y: { buffer: bv, factor: one },
       beta: one,
-      z: { buffer: bk, factor: mix(mixed[0], scales.k) },
+      z: { buffer: bk, factor: mixedK(i) },
       omega: weights,
-      o: finished || turnsQ ? times('b', 0) : plane(scales.hatQ),
-    };
+      o: finished || turnsQ ? times('b', 0) : plane(scalesOf(feature + i).hatQ),
+    }));
     const count = groups.flat().reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
     const partial = first && coefficientGradients ? gpu.take('linearAttention sums', 2 * count) : undefined;
     let at = 0;
     const stateOperands = { ...keysSide, beta: first ? one : zero, omega: weights };
     for (const ranges of groups) {
       chain(gpu, ranges, call, firstRow, { initial: state && bufferOf(state) }, (range, rows) => {
-        const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows);
+        const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows, features);
         const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
         const rest = turnsQ ? turn(bq, planes.lengthQ) : ({ extra: 'none' } as const);
-        const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? rest) };
-        chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target);
+        for (const i of each) {
+          const target = { out: first ? dq : dq2!, accumulate: feature + i > 0, ...(summed ?? rest) };
+          chunks(gpu, factors.buffer, sizes, range, forQueries[i], segments, true, target, i);
+        }
         at += chunkGroups(gpu, sizes, range, width);
         gpu.give(segments.slots);
       });
@@ -163,35 +176,38 @@ function pullBack(
     if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
 
     // Keys and values, back to front.
-    const scaledQ = { buffer: bq, factor: times(coefficient, scales.q) };
     const ohat = { buffer: bdO, factor: plane(inverse) };
-    const forValues = {
-      x: { buffer: bk, factor: plane(scales.k) },
+    const scaledQ = each.map((i) => ({ buffer: bq, factor: times(coefficient, scalesOf(feature + i).q) }));
+    const forValues = each.map((i) => ({
+      x: { buffer: bk, factor: plane(scalesOf(feature + i).k) },
       alpha: one,
-      y: scaledQ,
+      y: scaledQ[i],
       beta: first ? a : zero,
       z: ohat,
       omega: plane(delta),
       o: weights,
-    };
-    const forKeys = {
+    }));
+    const mixedHatK = mix(mixed[1], features, scalesOf(feature).hatK);
+    const forKeys = each.map((i) => ({
       x: { buffer: bv, factor: one },
       alpha: one,
       y: ohat,
       beta: plane(delta),
-      z: scaledQ,
+      z: scaledQ[i],
       omega: one,
-      o: first ? weights : mix(mixed[1], scales.hatK),
-    };
+      o: mixedHatK(i),
+    }));
     const ends = { initial: dState && bufferOf(dState), final: dS0 };
     const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
     const rest = turns ? turn(bk, planes.lengthK) : ({ extra: 'none' } as const);
-    const intoK = { out: first ? dk : dk2!, accumulate, ...rest };
     for (const ranges of groups) {
       chain(gpu, reversed(ranges), call, firstRow, ends, (range, rows) => {
-        const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows);
-        chunks(gpu, factors.buffer, sizes, range, forValues, segments, false, intoV);
-        chunks(gpu, factors.buffer, sizes, range, forKeys, segments, true, intoK);
+        const segments = statesOf(gpu, factors.buffer, sizes, range, forValues[0], rows, features);
+        for (const i of each) {
+          const intoK = { out: first ? dk : dk2!, accumulate: feature + i > 0, ...rest };
+          chunks(gpu, factors.buffer, sizes, range, forValues[i], segments, false, intoV, i);
+          chunks(gpu, factors.buffer, sizes, range, forKeys[i], segments, true, intoK, i);
+        }
         gpu.give(segments.slots);
       });
     }

@@ -40,8 +40,23 @@ export interface Call {
   readonly keys: number;
   readonly tokens: readonly [queries: number, keys: number];
   readonly stateRows: number;
-  /** The parts of f: the linear one (feature -1), then for order 2 one a feature. */
-  readonly parts: readonly { readonly feature: number; readonly firstRow: number }[];
+  /** Features of which f has a second-order part: none for order 1. */
+  readonly second: number;
+}
+
+/** Parts of f that are worked on at once: the linear one (feature -1), or second-order ones of so many features. */
+export interface Part {
+  readonly feature: number;
+  readonly count: number;
+  readonly firstRow: number;
+}
+
+/** @param most second-order parts at once. */
+export function partsOf({ sizes: { width }, second }: Call, most: number): Part[] {
+  const parts = [{ feature: -1, count: 1, firstRow: 1 }];
+  for (let feature = 0; feature < second; feature += most)
+    parts.push({ feature, count: Math.min(most, second - feature), firstRow: 1 + width + feature * width });
+  return parts;
 }
 
 export function describe(q: Operand, k: Operand, v: Operand, order: 1 | 2): Call {
@@ -56,10 +71,7 @@ export function describe(q: Operand, k: Operand, v: Operand, order: 1 | 2): Call
     keys: pairs * keys,
     tokens: [queries, keys],
     stateRows: 1 + width + second * width,
-    parts: [
-      { feature: -1, firstRow: 1 },
-      ...Array.from({ length: second }, (_, m) => ({ feature: m, firstRow: 1 + width + m * width })),
-    ],
+    second,
   };
 }
 
@@ -84,7 +96,7 @@ export function chain(
   });
 }
 
-/** Factors of the rows of q and k for one part of f. */
+/** Factors of the rows of q and k for one feature's part of f. */
 export interface Scales {
   /** What q and k are scaled by. */
   readonly q: number;
@@ -94,38 +106,56 @@ export interface Scales {
   readonly hatK: number;
 }
 
-export interface Planes {
+export interface RowPlanes {
   readonly lengthQ: number;
   readonly lengthK: number;
   readonly weights: number;
-  /** Makes the planes of a part; they replace those of the part before. */
-  readonly part: (feature: number) => Scales;
+  /** Makes the planes of a part, of all its features; they replace those of the part before. */
+  readonly part: (part: Part) => (feature: number) => Scales;
 }
 
 /** Numbers in the planes that `planesOf` makes. */
-export const planeRoom = ({ queries, keys }: Call, { order, radius }: LinearAttentionAttributes): number =>
-  ((radius > 0 ? 1 : 0) + (order === 2 ? 2 : 0)) * (queries + keys) + keys;
+export const planeRoom = (
+  { queries, keys, second }: Call,
+  { radius }: LinearAttentionAttributes,
+  most: number,
+): number => ((radius > 0 ? 1 : 0) + 2 * Math.min(second, most)) * (queries + keys) + keys;
 
-/** Planes of q, k and key weights that forward and backward both use. */
+/** Planes of q, k and key weights that forward and backward both use. `most`: second-order parts at once. */
 export function planesOf(
   factors: Factors,
-  { queries, keys, sizes: { width } }: Call,
-  { order, radius }: LinearAttentionAttributes,
+  { queries, keys, second, sizes: { width } }: Call,
+  { radius }: LinearAttentionAttributes,
   [q, k]: readonly [Buffer, Buffer],
   keyWeights: Operand | undefined,
-): Planes {
+  most: number,
+): RowPlanes {
   const lengthQ = radius > 0 ? factors.lengths(q, queries, width, radius) : 0;
   const lengthK = radius > 0 ? factors.lengths(k, keys, width, radius) : 0;
-  const weights = keyWeights ? factors.combine(factors.make(keys), keys, [], bufferOf(keyWeights), 1, 0) : 0;
-  const [hatQ, scaleQ] = order === 2 ? [factors.make(queries), factors.make(queries)] : [0, 0];
-  const [hatK, scaleK] = order === 2 ? [factors.make(keys), factors.make(keys)] : [0, 0];
-  const part = (feature: number): Scales => {
-    if (feature < 0) return { q: lengthQ, k: lengthK, hatQ: 0, hatK: 0 };
-    factors.combine(hatQ, queries, [lengthQ], q, width, feature);
-    factors.combine(hatK, keys, [lengthK], k, width, feature);
-    factors.combine(scaleQ, queries, [lengthQ, hatQ]);
-    factors.combine(scaleK, keys, [lengthK, hatK]);
-    return { q: scaleQ, k: scaleK, hatQ, hatK };
+  const weights = keyWeights
+    ? factors.combine({ to: factors.make(keys), rows: keys, count: 1 }, [], {
+        x: bufferOf(keyWeights),
+        width: 1,
+        first: 0,
+      })
+    : 0;
+  const room = Math.min(second, most);
+  const make = (rows: number) => (room > 0 ? factors.make(room * rows) : 0);
+  const [hatQ, scaleQ, hatK, scaleK] = [queries, queries, keys, keys].map(make);
+  const part = ({ feature: first, count }: Part) => {
+    if (first < 0) return () => ({ q: lengthQ, k: lengthK, hatQ: 0, hatK: 0 });
+    for (const [x, rows, length, hat, scale] of [
+      [q, queries, lengthQ, hatQ, scaleQ],
+      [k, keys, lengthK, hatK, scaleK],
+    ] as const) {
+      const lengths = { at: length, step: 0 };
+      factors.combine({ to: hat, rows, count }, [lengths], { x, width, first });
+      factors.combine({ to: scale, rows, count }, [lengths, { at: hat, step: rows }]);
+    }
+    return (feature: number): Scales => {
+      const [ofQ, ofK] = [queries, keys].map((rows) => (feature - first) * rows);
+      return { q: scaleQ + ofQ, k: scaleK + ofK, hatQ: hatQ + ofQ, hatK: hatK + ofK };
+    };
   };
   return { lengthQ, lengthK, weights, part };
 }

@@ -14,6 +14,14 @@ export const zero: Factor = [4, 0];
 export const plane = (at: number): Factor => [0, at];
 export const times = (coefficient: 'a' | 'b' | 'c', at: number): Factor => [{ a: 1, b: 2, c: 3 }[coefficient], at];
 
+/** Planes to combine: the first (0: none), and how far on the next is; 0 for the same one again. */
+export interface Planes {
+  readonly at: number;
+  readonly step: number;
+}
+
+const none: Planes = { at: 0, step: 0 };
+
 const header = 8;
 
 /** How many invocations take a row of `width` numbers, four at a time where rows begin on a multiple of four. */
@@ -64,19 +72,31 @@ export class Factors {
     return [to, to2];
   }
 
-  /** Product of planes and of one feature of x, into `to`. */
-  combine(to: number, rows: number, planes: readonly number[], x?: Buffer, width = 0, feature = 0): number {
-    const [first = 0, second = 0] = planes.filter((at) => at !== 0);
-    this.#run(2, [x ?? this.#gpu.nothing], [rows, width, to, 0, 0, first, second, feature], gridOf(rows, 256));
+  /** `count` planes, from `to` on: products of planes and of a feature of x, each with the next feature. */
+  combine(
+    { to, rows, count }: { readonly to: number; readonly rows: number; readonly count: number },
+    planes: readonly Planes[],
+    feature?: { readonly x: Buffer; readonly width: number; readonly first: number },
+  ): number {
+    const { x = this.#gpu.nothing, width = 0, first = 0 } = feature ?? {};
+    const [a = none, b = none] = planes.filter(({ at }) => at !== 0);
+    const params = [rows, width, to, 0, 0, a.at, b.at, first];
+    this.#run(2, [x], params, gridOf(count * rows, 256), { more: [count, a.step, b.step] });
     return to;
   }
 
   #measure(op: number, inputs: readonly Buffer[], rows: number, width: number, params: readonly number[]): void {
     const { vector, lanes } = rowLanes(this.#gpu, width);
-    this.#run(op, inputs, [rows, width, ...params], gridOf(rows, (4 * 256) / lanes), vector, lanes);
+    this.#run(op, inputs, [rows, width, ...params], gridOf(rows, (4 * 256) / lanes), { vector, lanes });
   }
 
-  #run(op: number, inputs: readonly Buffer[], params: readonly number[], grid: Grid, vector = false, lanes = 16): void {
+  #run(
+    op: number,
+    inputs: readonly Buffer[],
+    params: readonly number[],
+    grid: Grid,
+    { vector = false, lanes = 16, more = [] as readonly number[] } = {},
+  ): void {
     const { nothing } = this.#gpu;
     const [x, y = nothing, g = nothing] = inputs;
     const declarations = [units(vector), fourOf('x', vector), fourOf('y', vector)].join('');
@@ -87,7 +107,7 @@ export class Factors {
     this.#gpu.run(
       { name: `planes${Number(vector)}`, source, constants, declarations },
       [this.#buffer, x, y, g, coefficients ?? nothing],
-      [...eight, Number(coefficients !== undefined)],
+      [...eight, Number(coefficients !== undefined), ...more],
       grid,
     );
   }

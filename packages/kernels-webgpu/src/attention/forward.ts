@@ -1,14 +1,15 @@
 import type { Kernel, LinearAttentionAttributes } from '@linattn/math';
 import { bufferOf, type Gpu, gridOf, type Operand } from '../runtime/gpu.ts';
 import type { Buffer } from '../runtime/pool.ts';
-import { chain, describe, phases, planeRoom, planesOf } from './call.ts';
+import { chain, describe, partsOf, phases, planeRoom, planesOf } from './call.ts';
 import divideSource from './divide-rows.wgsl?raw';
 import { a, Factors, one, plane, times, zero } from './factors.ts';
-import { chunks, slabs, statesOf, tuning } from './run.ts';
+import { chunks, partsAtOnce, slabs, statesOf, tuning } from './run.ts';
 import { narrowAll, partOf, windowsOf } from './windows.ts';
 
 // Order 2 is order 1 many times: c (q·k)² = Σ_m (c q_m q)·(k_m k), so feature m scales the rows of q and k, and the same kernels run
-// D times more and add to their outputs. Time O(N D³), memory as for order 1.
+// D times more and add to their outputs; the states of as many features as there is room for are made at once. Time O(N D³), memory as
+// for order 1, and that room.
 
 interface Outputs {
   readonly out: Buffer;
@@ -47,29 +48,35 @@ function attend(
   { out, g, final }: Outputs,
 ): void {
   const call = describe(q!, k!, v!, attributes.order);
-  const { sizes, queries } = call;
+  const { sizes, queries, keys } = call;
   const [bq, bk, bv] = [q, k, v].map(bufferOf);
-  const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes));
-  const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights);
-  const weights = plane(planes.weights);
   const groups = slabs(gpu, sizes, phases(attributes, call), tuning.slabBytes);
-  for (const { feature, firstRow } of call.parts) {
-    const scales = planes.part(feature);
-    const first = feature < 0;
-    const operands = {
-      x: { buffer: bq, factor: times(first ? 'b' : 'c', scales.q) },
-      alpha: first ? a : zero,
-      y: { buffer: bk, factor: plane(scales.k) },
-      beta: first ? one : zero,
-      z: { buffer: bv, factor: weights },
-      omega: weights,
+  const most = partsAtOnce(gpu, sizes, groups, 2 * (queries + keys), tuning.slabBytes);
+  const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes, most));
+  const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights, most);
+  const weights = plane(planes.weights);
+  for (const part of partsOf(call, most)) {
+    const scalesOf = planes.part(part);
+    const first = part.feature < 0;
+    const operandsOf = (feature: number) => {
+      const scales = scalesOf(feature);
+      return {
+        x: { buffer: bq, factor: times(first ? 'b' : 'c', scales.q) },
+        alpha: first ? a : zero,
+        y: { buffer: bk, factor: plane(scales.k) },
+        beta: first ? one : zero,
+        z: { buffer: bv, factor: weights },
+        omega: weights,
+      };
     };
     const ends = { initial: state && bufferOf(state), final };
     const extra = attributes.order === 1 ? 'divide' : 'keep';
+    const target = { out, g, extra, accumulate: !first } as const;
     for (const ranges of groups) {
-      chain(gpu, ranges, call, firstRow, ends, (range, rows) => {
-        const segments = statesOf(gpu, factors.buffer, sizes, range, operands, rows);
-        chunks(gpu, factors.buffer, sizes, range, operands, segments, false, { out, g, extra, accumulate: !first });
+      chain(gpu, ranges, call, part.firstRow, ends, (range, rows) => {
+        const segments = statesOf(gpu, factors.buffer, sizes, range, operandsOf(part.feature), rows, part.count);
+        for (let i = 0; i < part.count; i++)
+          chunks(gpu, factors.buffer, sizes, range, operandsOf(part.feature + i), segments, false, target, i);
         gpu.give(segments.slots);
       });
     }

@@ -1,7 +1,7 @@
 // Factors of rows, one workgroup of 256 for 4 · 256 / LANES rows (OP 0 and 1): an invocation has its share of four rows, all under way at
 // once. OP 0: radius / |x| (rows too short to have a length count as 1e-18 long). OP 1: 1 / g and -δ = -(o · dO) / g (math.md, Backward).
-// OP 2: a product of up to two planes and one feature of x. OP 3: nothing but the header, which the first launch writes, whatever it is.
-struct Params { rows: u32, width: u32, to: u32, to2: u32, radius: f32, planeA: u32, planeB: u32, feature: u32, header: u32 }
+// OP 2: products of up to two planes and a feature of x, `count` planes of them: of features, or of planes, that follow one another. OP 3: nothing but the header, which the first launch writes, whatever it is.
+struct Params { rows: u32, width: u32, to: u32, to2: u32, radius: f32, planeA: u32, planeB: u32, feature: u32, header: u32, count: u32, stepA: u32, stepB: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> factors: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<Unit>;
@@ -11,13 +11,15 @@ struct Params { rows: u32, width: u32, to: u32, to2: u32, radius: f32, planeA: u
 var<workgroup> parts: array<vec4f, 256>;
 const APART = 256u / LANES;            // rows between an invocation's
 
-fn combine(row: u32) {
-  if (row >= p.rows) { return; }
+fn combine(at: u32) {
+  if (at >= p.count * p.rows) { return; }
+  let which = at / p.rows;
+  let row = at % p.rows;
   var value = 1.0;
-  if (p.planeA != 0u) { value *= factors[p.planeA + row]; }
-  if (p.planeB != 0u) { value *= factors[p.planeB + row]; }
-  if (p.feature < p.width) { value *= xFour(row * p.width + p.feature, 1u).x; }
-  factors[p.to + row] = value;
+  if (p.planeA != 0u) { value *= factors[p.planeA + which * p.stepA + row]; }
+  if (p.planeB != 0u) { value *= factors[p.planeB + which * p.stepB + row]; }
+  if (p.feature < p.width) { value *= xFour(row * p.width + p.feature + which, 1u).x; }
+  factors[p.to + at] = value;
 }
 
 // The sum over the lanes of a row, for all of them: by halves, through memory until a subgroup can go on by itself. The order, and so

@@ -1,5 +1,5 @@
 import { type Gpu, gridOf } from '../runtime/gpu.ts';
-import type { Buffer } from '../runtime/pool.ts';
+import { type Buffer, view } from '../runtime/pool.ts';
 import type { Program } from '../runtime/program.ts';
 import { bits, type Grid } from '../runtime/recorder.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
@@ -63,12 +63,14 @@ export interface Tuning {
    * backward, where more tensors do.
    */
   slabBytes: number;
+  /** Second-order parts of f that are worked on at once, where there is room. */
+  parts: number;
   /** Change the choice of tiles. */
   adjust?: (tile: ChunkTile) => ChunkTile;
   adjustStates?: (tile: StateTile) => StateTile;
 }
 
-export const tuning: Tuning = { workgroups: 528, slabBytes: 128 * 2 ** 20 };
+export const tuning: Tuning = { workgroups: 528, slabBytes: 128 * 2 ** 20, parts: Number.POSITIVE_INFINITY };
 
 const roomOf = ({ software, device }: Gpu): Room => ({
   software,
@@ -118,12 +120,14 @@ export function slabs(gpu: Gpu, sizes: Sizes, ranges: readonly Range[], bytes: n
   );
 }
 
-/** A run's segments, with the buffer of their states (run.wgsl). */
+/** A run's segments, with the buffer of their states (run.wgsl): a region for each of the parts of f that are worked on at once. */
 export interface Segments {
   readonly segment: number;
   readonly count: number;
-  /** Where chunks' states begin in `slots`. */
+  /** Where chunks' states begin in a region. */
   readonly locals: number;
+  /** Numbers of a region. */
+  readonly region: number;
   readonly slots: Buffer;
 }
 
@@ -161,10 +165,10 @@ const planesMask = (factors: readonly Factor[]): number =>
   factors.reduce((mask, [, at], i) => mask | (at === 0 ? 0 : 1 << i), 0);
 
 function words(
-  { heads }: Sizes,
+  { batch, heads }: Sizes,
   range: Range,
   side: 0 | 1,
-  { segment, count, locals }: Omit<Segments, 'slots'>,
+  { segment, count, locals, region }: Omit<Segments, 'slots'>,
   at: ReturnType<typeof layout>,
   chunk: number,
   { x, y, z, alpha = one, beta, omega, o = one }: Operands,
@@ -180,6 +184,7 @@ function words(
     ...factors.flat(),
     ...[accumulate, planesMask(factors), full, exchanged],
     ...[sumsAt, range.pairs[0], lengths, bits(inverseRadius2)],
+    ...[range.pairs[1], region, range.tokens[1] * batch * heads],
   ];
 }
 
@@ -210,7 +215,36 @@ function prefixGrid(slot: number, pairs: number): Grid {
   return [x, y, pairs];
 }
 
-/** The states that every segment of a run begins with, and of a causal run what every chunk adds. The caller gives `slots` back. */
+/** How a run is cut, and the numbers that the slots of one part take. */
+function slotsOf(gpu: Gpu, sizes: Sizes, { causal, pairs: [, pairs], length, room = length[1] }: Range) {
+  const C = chunkOf(gpu, sizes);
+  const cuts = cut(pairs, length[1], C);
+  // What segments begin with, the totals, and a slot of zeros.
+  const own = pairs * (cuts.count + 1) + 1;
+  const needed = ({ count, segment }: typeof cuts) => 1 + pairs * (1 + (causal ? (count * segment) / C : count));
+  const { slot } = layout(sizes);
+  // Regions begin where a binding may.
+  const region = Math.ceil((Math.max(needed(cuts), needed(cut(pairs, room, C))) * slot) / 64) * 64;
+  return { ...cuts, locals: own * slot, region };
+}
+
+/** Workgroups along an axis of the grid at most, on every device. */
+const mostGroups = 65_535;
+
+/** Second-order parts of f that are worked on at once: as many as have their states in `bytes`, and their planes in as much. */
+export function partsAtOnce(gpu: Gpu, sizes: Sizes, groups: readonly Range[][], planes: number, bytes: number): number {
+  const room = Math.min(bytes, gpu.bindingBytes / 2) / 4;
+  const most = groups.flat().map((range) => {
+    const { region } = slotsOf(gpu, sizes, range);
+    return Math.min(room / Math.max(region, planes), mostGroups / range.pairs[1]);
+  });
+  return Math.max(1, Math.floor(Math.min(tuning.parts, sizes.width, ...most)));
+}
+
+/**
+ * The states that every segment of a run begins with, and of a causal run what every chunk adds. The caller gives `slots` back.
+ * @param parts so many parts at once: y's factors have a plane for each.
+ */
 export function statesOf(
   gpu: Gpu,
   factors: Buffer,
@@ -218,6 +252,7 @@ export function statesOf(
   range: Range,
   operands: Operands,
   state: StateRows,
+  parts: number,
 ): Segments {
   const at = layout(sizes);
   const {
@@ -225,13 +260,9 @@ export function statesOf(
     pairs: [firstPair, pairs],
   } = range;
   const C = chunkOf(gpu, sizes);
-  const cuts = cut(pairs, range.length[1], C);
-  // What segments begin with, the totals, and a slot of zeros.
-  const own = pairs * (cuts.count + 1) + 1;
-  const slotsOf = ({ count, segment }: typeof cuts) => 1 + pairs * (1 + (causal ? (count * segment) / C : count));
-  const room = Math.max(slotsOf(cuts), slotsOf(cut(pairs, range.room ?? range.length[1], C)));
-  const slots = gpu.take('linearAttention states', room * at.slot);
-  const segments = { ...cuts, locals: own * at.slot, slots };
+  const cuts = slotsOf(gpu, sizes, range);
+  const slots = gpu.take('linearAttention states', parts * cuts.region);
+  const segments = { ...cuts, slots };
   // A single chunk sees what came before, alone; its own sum is part of the total only.
   if (!causal || state.final !== undefined || range.length[1] > C) {
     const { program, tiles } = statesProgram(gpu, sizes, causal, operands);
@@ -239,7 +270,7 @@ export function statesOf(
       program,
       [factors, operands.y.buffer, operands.z.buffer, slots],
       words(sizes, range, 1, segments, at, C, operands, { ...plain, causal: Number(causal) }),
-      [cuts.count, pairs, tiles],
+      [cuts.count, parts * pairs, tiles],
     );
   }
   gpu.run(
@@ -251,8 +282,9 @@ export function statesOf(
       ...[state.initial !== undefined, state.final !== undefined, state.firstRow === 1].map(Number),
       ...[state.carried !== undefined, state.last].map(Number),
       firstPair,
+      cuts.region,
     ],
-    prefixGrid(at.slot, pairs),
+    prefixGrid(at.slot, parts * pairs),
   );
   return segments;
 }
@@ -341,7 +373,7 @@ export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: numbe
   return Math.ceil(range.length[0] / chunkOf(gpu, sizes)) * range.pairs[1] * tiles;
 }
 
-/** T for a run, from its segments' states (`exchanged`: with y and z exchanged). */
+/** T for a run, from its segments' states (`exchanged`: with y and z exchanged); of several parts, those of one. */
 export function chunks(
   gpu: Gpu,
   factors: Buffer,
@@ -351,6 +383,7 @@ export function chunks(
   segments: Segments,
   exchanged: boolean,
   target: Target,
+  part = 0,
 ): void {
   const [, pairs] = range.pairs;
   const at = layout(sizes, exchanged);
@@ -401,7 +434,8 @@ export function chunks(
         constants: { ...tile, ...fixed },
         declarations: declarations.join('\n'),
       };
-  const { slots } = segments;
+  const bytes = 4 * segments.region;
+  const slots = part === 0 ? segments.slots : view(segments.slots, part * bytes, bytes);
   const sums = target.g ?? target.sums?.partial ?? gpu.scrap;
   const buffers = [factors, x.buffer, y.buffer, z.buffer, slots, target.out, sums, target.aux ?? gpu.nothing];
   // Without a mask rows are independent: a grid that would be too large is cut. (Causal runs were: see slabs.)

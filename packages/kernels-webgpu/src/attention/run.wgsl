@@ -15,6 +15,9 @@ struct Params {
   firstPair: u32,          // of batch x heads; kernels count pairs from there
   lengths: u32,            // the plane of radius / |aux|, and 1 / radius²: what turns a gradient back through the normalisation
   inverseRadius2: f32,
+  pairs: u32,              // heads that take part
+  region: u32,             // numbers from the slots of one part to those of the next
+  partRows: u32,           // numbers in the planes of y's factors of one part
 }
 @group(0) @binding(0) var<uniform> p: Params;
 // 1, a, b, c, 0, then planes of one number a row.

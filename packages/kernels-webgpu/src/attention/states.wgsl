@@ -19,7 +19,10 @@ var<workgroup> counts: array<f32, C>;
 @compute @workgroup_size(TY * TX)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
   // @registers s yv zv fy fz sy sz sb so
-  let pair = group.y;
+  // Of several parts each has all heads, a plane of factors of y, and a region of slots.
+  let pair = group.y % p.pairs;
+  let part = group.y / p.pairs;
+  let planeY = p.fy.y + part * p.partRows;
   let place = placeOf(t, TY, TX);
   let ty = place.x;
   let tx = place.y;
@@ -52,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
     for (var l = 0u; l < LY; l++) {
       let down = ahead + select(0u - iY, l * (NT / M4), iY + l * (NT / M4) < rows);
       fy[l] = yFour(yOwn + down * step * p.features, p.features - fOwn);
-      if ((PLANES & 4u) != 0u) { sy[l] = factors[p.fy.y + row0 + (iY + down) * step]; }
+      if ((PLANES & 4u) != 0u) { sy[l] = factors[planeY + row0 + (iY + down) * step]; }
       if ((PLANES & 32u) != 0u) { so[l] = factors[p.fOmega.y + row0 + (iY + down) * step]; }
     }
     // @unroll
@@ -178,11 +181,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
       }
     }
     if (EVERY == 1u && (next - first) % p.chunk == 0u && next < last) {
-      let to = p.locals + ((pair * p.segments + group.x) * (p.segment / p.chunk - 1u) + (next - first) / p.chunk - 1u) * p.slot;
+      let to = part * p.region + p.locals + ((pair * p.segments + group.x) * (p.segment / p.chunk - 1u) + (next - first) / p.chunk - 1u) * p.slot;
       // @place write
     }
   }
 
-  let to = (pair * (p.segments + 1u) + group.x) * p.slot;
+  let to = part * p.region + (pair * (p.segments + 1u) + group.x) * p.slot;
   // @place write
 }
