@@ -111,22 +111,21 @@ function pullBack(
   const { width, valueWidth } = sizes;
   const [bq, bk, bv, bdO] = [q, k, v, dO].map(bufferOf);
   const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
-  const most = partsAtOnce(gpu, sizes, groups, 2 * queries + 4 * keys, 2 * tuning.slabBytes);
-  const room = planeRoom(call, attributes, most) + 2 * queries + 2 * most * keys;
+  const most = partsAtOnce(gpu, sizes, groups, 4 * (queries + keys), 2 * tuning.slabBytes);
+  const room = planeRoom(call, attributes, most) + 2 * queries + 2 * most * (queries + keys);
   const factors = new Factors(gpu, bufferOf(coefficients), room);
   const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights, most);
   const [inverse, delta] = factors.deltas(bufferOf(o), bdO, bufferOf(g), queries, valueWidth);
   const weights = plane(planes.weights);
-  /** Key weights times other planes of the keys, `count` of them, or what there is of the two: a plane for each. */
-  const mixed = [factors.make(most * keys), factors.make(most * keys)];
-  const mix = (to: number, count: number, other: number) => {
-    if (other === 0) return () => weights;
+  /** A plane times each of `count` others, or what there is of the two. */
+  const rooms = [queries, queries, keys, keys].map((rows) => factors.make(most * rows));
+  const mix = (to: number, rows: number, count: number, single: number, others: number) => {
+    if (others === 0) return plane(single);
     const both = [
-      { at: planes.weights, step: 0 },
-      { at: other, step: keys },
+      { at: single, step: 0 },
+      { at: others, step: rows },
     ];
-    const from = planes.weights ? factors.combine({ to, rows: keys, count }, both) : other;
-    return (i: number) => plane(from + i * keys);
+    return plane(single === 0 ? others : factors.combine({ to, rows, count }, both), rows);
   };
 
   const [dq2, dk2] = order === 2 ? [gpu.take('dq', queries * width), gpu.take('dk', keys * width)] : [];
@@ -139,23 +138,22 @@ function pullBack(
 
   for (const part of partsOf(call, most)) {
     const { feature, count: features, firstRow } = part;
-    const scalesOf = planes.part(part);
+    const scales = planes.part(part);
     const first = feature < 0;
+    const accumulate = feature > 0;
     const coefficient = first ? 'b' : 'c';
-    const each = Array.from({ length: features }, (_, i) => i);
 
-    // Queries, front to back.
-    const keysSide = { y: { buffer: bk, factor: plane(scalesOf(feature).k) }, z: { buffer: bv, factor: weights } };
-    const mixedK = mix(mixed[0], features, scalesOf(feature).k);
-    const forQueries = each.map((i) => ({
-      x: { buffer: bdO, factor: plane(inverse) },
-      alpha: plane(delta),
+    // Queries, front to back. What dq_m is times q_m comes to the rows of e instead: so parts can be added up as they are.
+    const keysSide = { y: { buffer: bk, factor: plane(scales.k, keys) }, z: { buffer: bv, factor: weights } };
+    const forQueries = {
+      x: { buffer: bdO, factor: mix(rooms[0], queries, features, inverse, scales.hatQ) },
+      alpha: mix(rooms[1], queries, features, delta, scales.hatQ),
       y: { buffer: bv, factor: one },
       beta: one,
-      z: { buffer: bk, factor: mixedK(i) },
+      z: { buffer: bk, factor: mix(rooms[2], keys, features, planes.weights, scales.k) },
       omega: weights,
-      o: finished || turnsQ ? times('b', 0) : plane(scalesOf(feature + i).hatQ),
-    }));
+      o: finished || turnsQ ? times('b', 0) : one,
+    };
     const count = groups.flat().reduce((sum, range) => sum + chunkGroups(gpu, sizes, range, width), 0);
     const partial = first && coefficientGradients ? gpu.take('linearAttention sums', 2 * count) : undefined;
     let at = 0;
@@ -165,10 +163,8 @@ function pullBack(
         const segments = statesOf(gpu, factors.buffer, sizes, range, stateOperands, rows, features);
         const summed = partial && ({ extra: 'sum', sums: { partial, at }, aux: bq } as const);
         const rest = turnsQ ? turn(bq, planes.lengthQ) : ({ extra: 'none' } as const);
-        for (const i of each) {
-          const target = { out: first ? dq : dq2!, accumulate: feature + i > 0, ...(summed ?? rest) };
-          chunks(gpu, factors.buffer, sizes, range, forQueries[i], segments, true, target, i);
-        }
+        const target = { out: first ? dq : dq2!, accumulate, ...(summed ?? rest) };
+        chunks(gpu, factors.buffer, sizes, range, forQueries, segments, true, target, features);
         at += chunkGroups(gpu, sizes, range, width);
         gpu.give(segments.slots);
       });
@@ -176,38 +172,36 @@ function pullBack(
     if (partial) sums.add(partial, count, 0, finished ? 1 : 3);
 
     // Keys and values, back to front.
+    const scaledQ = { buffer: bq, factor: times(coefficient, scales.q, queries) };
     const ohat = { buffer: bdO, factor: plane(inverse) };
-    const scaledQ = each.map((i) => ({ buffer: bq, factor: times(coefficient, scalesOf(feature + i).q) }));
-    const forValues = each.map((i) => ({
-      x: { buffer: bk, factor: plane(scalesOf(feature + i).k) },
+    const forValues = {
+      x: { buffer: bk, factor: plane(scales.k, keys) },
       alpha: one,
-      y: scaledQ[i],
+      y: scaledQ,
       beta: first ? a : zero,
       z: ohat,
       omega: plane(delta),
       o: weights,
-    }));
-    const mixedHatK = mix(mixed[1], features, scalesOf(feature).hatK);
-    const forKeys = each.map((i) => ({
-      x: { buffer: bv, factor: one },
-      alpha: one,
+    };
+    const ofKeys = first ? one : mix(rooms[3], keys, features, planes.weights, scales.hatK);
+    const forKeys = {
+      x: { buffer: bv, factor: ofKeys },
+      alpha: ofKeys,
       y: ohat,
       beta: plane(delta),
-      z: scaledQ[i],
+      z: scaledQ,
       omega: one,
-      o: mixedHatK(i),
-    }));
+      o: first ? weights : one,
+    };
     const ends = { initial: dState && bufferOf(dState), final: dS0 };
     const intoV = { out: dv, accumulate: !first, extra: 'none' } as const;
     const rest = turns ? turn(bk, planes.lengthK) : ({ extra: 'none' } as const);
+    const intoK = { out: first ? dk : dk2!, accumulate, ...rest };
     for (const ranges of groups) {
       chain(gpu, reversed(ranges), call, firstRow, ends, (range, rows) => {
-        const segments = statesOf(gpu, factors.buffer, sizes, range, forValues[0], rows, features);
-        for (const i of each) {
-          const intoK = { out: first ? dk : dk2!, accumulate: feature + i > 0, ...rest };
-          chunks(gpu, factors.buffer, sizes, range, forValues[i], segments, false, intoV, i);
-          chunks(gpu, factors.buffer, sizes, range, forKeys[i], segments, true, intoK, i);
-        }
+        const segments = statesOf(gpu, factors.buffer, sizes, range, forValues, rows, features);
+        chunks(gpu, factors.buffer, sizes, range, forValues, segments, false, intoV, features);
+        chunks(gpu, factors.buffer, sizes, range, forKeys, segments, true, intoK, features);
         gpu.give(segments.slots);
       });
     }

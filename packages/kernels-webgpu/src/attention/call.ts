@@ -96,7 +96,7 @@ export function chain(
   });
 }
 
-/** Factors of the rows of q and k for one feature's part of f. */
+/** Where factors of the rows of q and k begin for a part of f. */
 export interface Scales {
   /** What q and k are scaled by. */
   readonly q: number;
@@ -110,8 +110,8 @@ export interface RowPlanes {
   readonly lengthQ: number;
   readonly lengthK: number;
   readonly weights: number;
-  /** Makes the planes of a part, of all its features; they replace those of the part before. */
-  readonly part: (part: Part) => (feature: number) => Scales;
+  /** Makes the planes of a part, of its features one after the other; they replace those of the part before. */
+  readonly part: (part: Part) => Scales;
 }
 
 /** Numbers in the planes that `planesOf` makes. */
@@ -142,8 +142,8 @@ export function planesOf(
   const room = Math.min(second, most);
   const make = (rows: number) => (room > 0 ? factors.make(room * rows) : 0);
   const [hatQ, scaleQ, hatK, scaleK] = [queries, queries, keys, keys].map(make);
-  const part = ({ feature: first, count }: Part) => {
-    if (first < 0) return () => ({ q: lengthQ, k: lengthK, hatQ: 0, hatK: 0 });
+  const part = ({ feature: first, count }: Part): Scales => {
+    if (first < 0) return { q: lengthQ, k: lengthK, hatQ: 0, hatK: 0 };
     for (const [x, rows, length, hat, scale] of [
       [q, queries, lengthQ, hatQ, scaleQ],
       [k, keys, lengthK, hatK, scaleK],
@@ -152,10 +152,7 @@ export function planesOf(
       factors.combine({ to: hat, rows, count }, [lengths], { x, width, first });
       factors.combine({ to: scale, rows, count }, [lengths, { at: hat, step: rows }]);
     }
-    return (feature: number): Scales => {
-      const [ofQ, ofK] = [queries, keys].map((rows) => (feature - first) * rows);
-      return { q: scaleQ + ofQ, k: scaleK + ofK, hatQ: hatQ + ofQ, hatK: hatK + ofK };
-    };
+    return { q: scaleQ, k: scaleK, hatQ, hatK };
   };
   return { lengthQ, lengthK, weights, part };
 }

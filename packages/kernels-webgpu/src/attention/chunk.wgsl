@@ -10,6 +10,7 @@
 // has the rows ty + TY r and the keys tx + TX n: what is above the diagonal is known when the shader is made, and left out. EXTRA: 0 no
 // G; 1 no G, and out, a gradient by rows of aux that were brought to length radius, is turned into one by aux itself (all columns in one
 // tile); 2 out is divided by G, which is written; 3 G is written (ACC: added); 4 Σ G and Σ aux · out are summed. XCH: S is stored transposed.
+// MANY: out and G are sums over several parts of f, each with planes of factors and a region of slots of its own.
 //
 // Loads run one panel ahead, and are unconditional: a load under a condition leaves a copy of what it loaded behind, and the copy waits
 // for the load where it stands. Hence the last panel by itself, and a slot of zeros for chunks that no other of their segment precedes.
@@ -53,10 +54,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let column0 = 4u * TV4 * group.z;
   let segment = at / p.segment;
   let before = (at % p.segment) / C;   // chunks of this segment before this one
-  let base = (pair * (p.segments + 1u) + select(p.segments, segment, CAUSAL == 1u)) * p.slot;
+  let base0 = (pair * (p.segments + 1u) + select(p.segments, segment, CAUSAL == 1u)) * p.slot;
   // The slot before the locals is zero.
   let inside = CAUSAL == 1u && before > 0u;
-  let local = p.locals + select(0u, (pair * p.segments + segment) * (p.segment / C - 1u) + before, inside) * p.slot - p.slot;
+  let local0 = p.locals + select(0u, (pair * p.segments + segment) * (p.segment / C - 1u) + before, inside) * p.slot - p.slot;
   let step = select(p.heads, 0u - p.heads, p.reverse == 1u);   // to the next row of this head; wraps
   let xRow = rowOf(0u, pair, at);
   let yRow = rowOf(1u, pair, at);
@@ -86,212 +87,227 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var l = 0u; l < LZ; l++) {
       let n = KZ * fetched + t / TV4 + l * (NT / TV4);
       fz[l] = zFour(az[l] + select(0u, stepZ * fetched, n < rows), p.columns - column0 - 4u * (t % TV4));
-      if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + yRow + select(0u, n * step, n < rows)]; }
+      if ((PLANES & 16u) != 0u) { sz[l] = factors[p.fz.y + part * p.stepZ + yRow + select(0u, n * step, n < rows)]; }
     }
   }
   // @end
-  // @place registers
-  var fz: array<vec4f, LZ>;
-  var sz: array<f32, LZ>;
-  var fetchedZ = vec2f();
-  var fetched = 0u;
-  // @place fetch
-  let scaleX = factors[p.fx.x];
-  let scaleY = factors[p.fy.x];
-  let scaleZ = factors[p.fz.x];
-  let scaleO = factors[p.fo.x];
-  // @place scales
-  // @unroll
-  for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
-  // α, β and ω of row t (C <= NT), all three under way at once.
-  let own = select(0u, t * step, t < rows);
-  var found = vec3f(factors[p.fAlpha.x], 0.0, 0.0);
-  if ((PLANES & 2u) != 0u) { found.x *= factors[p.fAlpha.y + xRow + own]; }
-  if (CAUSAL == 1u) {
-    found.y = factors[p.fBeta.x];
-    if ((PLANES & 8u) != 0u) { found.y *= factors[p.fBeta.y + yRow + own]; }
-    if (EXTRA > 1u) {
-      found.z = factors[p.fOmega.x];
-      if ((PLANES & 32u) != 0u) { found.z *= factors[p.fOmega.y + yRow + own]; }
-    }
-  }
-  if (t < C) {
-    found = select(vec3f(), found, t < rows);
-    alpha[t] = found.x;
-    beta[t] = found.y;
-    omega[t] = found.z;
-  }
-
   var o: array<vec4f, RI * RJ>;
-  var pv: array<vec4f, R4 * RN>;
   var g: array<vec4f, R4>;
-  // x times [y S], panel after panel.
-  // @block fill
-    workgroupBarrier();
-    // @place fillPanel
-    if (EXTRA > 1u && t < KP) { zState[t] = fetchedZ.x + fetchedZ.y; }
-    workgroupBarrier();
-  // @end
-  // @block multiply
-    // @unroll
-    for (var k = 0u; k < KP; k++) {
-      var xv: array<vec4f, R4>;
-      var yv: array<vec4f, N4>;
-      var sv: array<vec4f, RJ>;
-      // @unroll
-      for (var r = 0u; r < R4; r++) { xv[r] = panel[k][ty * R4 + r]; }
-      // @unroll
-      for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][2u * C4 + tx + TX * j]; }
-      if (CAUSAL == 1u) {
-        // @unroll
-        for (var n = 0u; n < N4; n++) { yv[n] = panel[k][C4 + tx * N4 + n]; }
-        // @unroll
-        for (var n = 0u; n < RN; n++) {
-          // @unroll
-          for (var r = 0u; r < RI; r++) {
-            if (TY * (r + 1u) > TX * n) {
-              pv[n * R4 + r / 4u][r % 4u] = fma(xv[r / 4u][r % 4u], yv[n / 4u][n % 4u], pv[n * R4 + r / 4u][r % 4u]);
-            }
-          }
-        }
-      }
-      // @unroll
-      for (var r = 0u; r < RI; r++) {
-        // @unroll
-        for (var j = 0u; j < RJ; j++) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
-      }
-    }
-    if (EXTRA > 1u) {
-      // x times Z, in shares.
-      // @unroll
-      for (var e = 0u; e < (KP + TX - 1u) / TX; e++) {
-        let k = tx + TX * e;
-        if (KP % TX == 0u || k < KP) {
-          // @unroll
-          for (var r = 0u; r < R4; r++) { g[r] += zState[k] * panel[k][ty * R4 + r]; }
-        }
-      }
-    }
-  // @end
-  for (var at0 = 0u; at0 + 1u < panels; at0++) {
-    // @place fill
-    fetched = at0 + 1u;
-    // @place fetch
-    // @place multiply
-  }
-  let at0 = panels - 1u;
-  // @place fill
-  fetched = 0u;
-  if (CAUSAL == 1u) {
-    // @place fetchKeys
-  }
-  // @place multiply
-
-  // What the end needs: on its way while P meets z.
-  var us: array<vec4f, RJ>;
-  var ul: array<vec4f, RJ>;
   var so: array<f32, RI>;
   var brought: array<f32, RI>;
-  var count = vec2f();
-  // @unroll
-  for (var j = 0u; j < RJ; j++) {
-    let f = min(column0 + 4u * (tx + TX * j), (p.columns + 3u) / 4u * 4u - 4u);
-    us[j] = slots[(base + p.atU + f) / 4u];
-    ul[j] = slots[(local + p.atU + f) / 4u];
-  }
-  if (EXTRA > 1u) {
-    count = vec2f(slots[(base + p.atC) / 4u].x, slots[(local + p.atC) / 4u].x);
-  }
-  // @unroll
-  for (var r = 0u; r < RI; r++) {
-    let row = xRow + select(0u, (ty + TY * r) * step, ty + TY * r < rows);
-    so[r] = scaleO;
-    if ((PLANES & 64u) != 0u) { so[r] *= factors[p.fo.y + row]; }
-    if (EXTRA == 1u) { brought[r] = factors[p.lengths + row]; }
-  }
-  // @block fetchAux
-  {
-    // @unroll
-    for (var r = 0u; r < RI; r++) {
-      // @unroll
-      for (var j = 0u; j < RJ; j++) {
-        let f = column0 + 4u * (tx + TX * j);
-        let loads = ty + TY * r < rows && f < p.columns;
-        let row = xRow + select(0u, (ty + TY * r) * step, loads);
-        av[r * RJ + j] = auxFour(row * p.columns + select(0u, f, loads), p.columns - f);
-      }
-    }
-  }
-  // @end
-  var sums = vec2f();
   var av: array<vec4f, RI * RJ>;
-  if (CAUSAL == 1u) {
-    // P, zero above the diagonal; what this invocation has of it, times ω.
+  // @place eachPart
+  {
+    let base = base0 + part * p.region;
+    let local = local0 + part * p.region;
+    // @place registers
+    var fz: array<vec4f, LZ>;
+    var sz: array<f32, LZ>;
+    var fetchedZ = vec2f();
+    var fetched = 0u;
+    // @place fetch
+    let scaleX = factors[p.fx.x];
+    let scaleY = factors[p.fy.x];
+    let scaleZ = factors[p.fz.x];
+    let scaleO = factors[p.fo.x];
+    // @place scales
     // @unroll
-    for (var n = 0u; n < RN; n++) {
-      // @unroll
-      for (var r = 0u; r < RI; r++) {
-        if (TY * (r + 1u) > TX * n) {
-          let full = pv[n * R4 + r / 4u][r % 4u] + alpha[ty + TY * r] * beta[tx + TX * n];
-          pv[n * R4 + r / 4u][r % 4u] = select(0.0, full, ty + TY * r >= tx + TX * n);
-        }
-      }
+    for (var l = 0u; l < LZ; l++) { sz[l] = 1.0; }
+    // α, β and ω of row t (C <= NT), all three under way at once.
+    let own = select(0u, t * step, t < rows);
+    var found = vec3f(factors[p.fAlpha.x], 0.0, 0.0);
+    if ((PLANES & 2u) != 0u) { found.x *= factors[p.fAlpha.y + part * p.stepAlpha + xRow + own]; }
+    if (CAUSAL == 1u) {
+      found.y = factors[p.fBeta.x];
+      if ((PLANES & 8u) != 0u) { found.y *= factors[p.fBeta.y + yRow + own]; }
       if (EXTRA > 1u) {
-        // @unroll
-        for (var r = 0u; r < R4; r++) { g[r] += omega[tx + TX * n] * pv[n * R4 + r]; }
+        found.z = factors[p.fOmega.x];
+        if ((PLANES & 32u) != 0u) { found.z *= factors[p.fOmega.y + yRow + own]; }
       }
     }
-    // P times z.
+    if (t < C) {
+      found = select(vec3f(), found, t < rows);
+      alpha[t] = found.x;
+      beta[t] = found.y;
+      omega[t] = found.z;
+    }
+
+    var pv: array<vec4f, R4 * RN>;
+    // Not all compilers make what a loop declares zero each time.
     // @unroll
-    for (var b = 0u; b < C / KZ; b++) {
+    for (var n = 0u; n < R4 * RN; n++) { pv[n] = vec4f(); }
+    // x times [y S], panel after panel.
+    // @block fill
       workgroupBarrier();
-      // @unroll
-      for (var n = 0u; n < NB; n++) {
-        // @unroll
-        for (var r = 0u; r < R4; r++) { panel[n * TX + tx][ty * R4 + r] = pv[(b * NB + n) * R4 + r]; }
-      }
-      // @unroll
-      for (var l = 0u; l < LZ; l++) {
-        let n = (t + l * NT) / TV4;
-        let j = (t + l * NT) % TV4;
-        let some = KZ * b + n < rows && (FULL == 1u || column0 + 4u * j < p.columns);
-        panel[n][C4 + j] = select(vec4f(), (scaleZ * sz[l]) * fz[l], some);
-      }
+      // @place fillPanel
+      if (EXTRA > 1u && t < KP) { zState[t] = fetchedZ.x + fetchedZ.y; }
       workgroupBarrier();
-      fetched = b + 1u;
-      if (b + 1u < C / KZ) {
-        // @place fetchKeys
-      } else if (EXTRA == 4u || EXTRA == 1u) {
-        // @place fetchAux
-      }
+    // @end
+    // @block multiply
       // @unroll
-      for (var k = 0u; k < KZ; k++) {
+      for (var k = 0u; k < KP; k++) {
         var xv: array<vec4f, R4>;
+        var yv: array<vec4f, N4>;
         var sv: array<vec4f, RJ>;
         // @unroll
         for (var r = 0u; r < R4; r++) { xv[r] = panel[k][ty * R4 + r]; }
         // @unroll
-        for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][C4 + tx + TX * j]; }
+        for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][2u * C4 + tx + TX * j]; }
+        if (CAUSAL == 1u) {
+          // @unroll
+          for (var n = 0u; n < N4; n++) { yv[n] = panel[k][C4 + tx * N4 + n]; }
+          // @unroll
+          for (var n = 0u; n < RN; n++) {
+            // @unroll
+            for (var r = 0u; r < RI; r++) {
+              if (TY * (r + 1u) > TX * n) {
+                pv[n * R4 + r / 4u][r % 4u] = fma(xv[r / 4u][r % 4u], yv[n / 4u][n % 4u], pv[n * R4 + r / 4u][r % 4u]);
+              }
+            }
+          }
+        }
         // @unroll
         for (var r = 0u; r < RI; r++) {
           // @unroll
-          for (var j = 0u; j < RJ; j++) {
-            if (TY * (r + 1u) > TX * (b * NB + k / TX)) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
+          for (var j = 0u; j < RJ; j++) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
+        }
+      }
+      if (EXTRA > 1u) {
+        // x times Z, in shares.
+        // @unroll
+        for (var e = 0u; e < (KP + TX - 1u) / TX; e++) {
+          let k = tx + TX * e;
+          if (KP % TX == 0u || k < KP) {
+            // @unroll
+            for (var r = 0u; r < R4; r++) { g[r] += zState[k] * panel[k][ty * R4 + r]; }
           }
         }
       }
+    // @end
+    for (var at0 = 0u; at0 + 1u < panels; at0++) {
+      // @place fill
+      fetched = at0 + 1u;
+      // @place fetch
+      // @place multiply
     }
-  } else if (EXTRA == 4u || EXTRA == 1u) {
-    // @place fetchAux
+    let at0 = panels - 1u;
+    // @place fill
+    fetched = 0u;
+    if (CAUSAL == 1u) {
+      // @place fetchKeys
+    }
+    // @place multiply
+
+    // What the end needs: on its way while P meets z.
+    var us: array<vec4f, RJ>;
+    var ul: array<vec4f, RJ>;
+    var count = vec2f();
+    // @unroll
+    for (var j = 0u; j < RJ; j++) {
+      let f = min(column0 + 4u * (tx + TX * j), (p.columns + 3u) / 4u * 4u - 4u);
+      us[j] = slots[(base + p.atU + f) / 4u];
+      ul[j] = slots[(local + p.atU + f) / 4u];
+    }
+    if (EXTRA > 1u) {
+      count = vec2f(slots[(base + p.atC) / 4u].x, slots[(local + p.atC) / 4u].x);
+    }
+    // @unroll
+    for (var r = 0u; r < RI; r++) {
+      let row = xRow + select(0u, (ty + TY * r) * step, ty + TY * r < rows);
+      so[r] = scaleO;
+      if ((PLANES & 64u) != 0u) { so[r] *= factors[p.fo.y + row]; }
+      if (EXTRA == 1u) { brought[r] = factors[p.lengths + row]; }
+    }
+    // @block fetchAux
+    {
+      // @unroll
+      for (var r = 0u; r < RI; r++) {
+        // @unroll
+        for (var j = 0u; j < RJ; j++) {
+          let f = column0 + 4u * (tx + TX * j);
+          let loads = ty + TY * r < rows && f < p.columns;
+          let row = xRow + select(0u, (ty + TY * r) * step, loads);
+          av[r * RJ + j] = auxFour(row * p.columns + select(0u, f, loads), p.columns - f);
+        }
+      }
+    }
+    // @end
+    if (CAUSAL == 1u) {
+      // P, zero above the diagonal; what this invocation has of it, times ω.
+      // @unroll
+      for (var n = 0u; n < RN; n++) {
+        // @unroll
+        for (var r = 0u; r < RI; r++) {
+          if (TY * (r + 1u) > TX * n) {
+            let full = pv[n * R4 + r / 4u][r % 4u] + alpha[ty + TY * r] * beta[tx + TX * n];
+            pv[n * R4 + r / 4u][r % 4u] = select(0.0, full, ty + TY * r >= tx + TX * n);
+          }
+        }
+        if (EXTRA > 1u) {
+          // @unroll
+          for (var r = 0u; r < R4; r++) { g[r] += omega[tx + TX * n] * pv[n * R4 + r]; }
+        }
+      }
+      // P times z.
+      // @unroll
+      for (var b = 0u; b < C / KZ; b++) {
+        workgroupBarrier();
+        // @unroll
+        for (var n = 0u; n < NB; n++) {
+          // @unroll
+          for (var r = 0u; r < R4; r++) { panel[n * TX + tx][ty * R4 + r] = pv[(b * NB + n) * R4 + r]; }
+        }
+        // @unroll
+        for (var l = 0u; l < LZ; l++) {
+          let n = (t + l * NT) / TV4;
+          let j = (t + l * NT) % TV4;
+          let some = KZ * b + n < rows && (FULL == 1u || column0 + 4u * j < p.columns);
+          panel[n][C4 + j] = select(vec4f(), (scaleZ * sz[l]) * fz[l], some);
+        }
+        workgroupBarrier();
+        fetched = b + 1u;
+        if (b + 1u < C / KZ) {
+          // @place fetchKeys
+        } else if (EXTRA == 4u || EXTRA == 1u) {
+          // @place fetchAux
+        }
+        // @unroll
+        for (var k = 0u; k < KZ; k++) {
+          var xv: array<vec4f, R4>;
+          var sv: array<vec4f, RJ>;
+          // @unroll
+          for (var r = 0u; r < R4; r++) { xv[r] = panel[k][ty * R4 + r]; }
+          // @unroll
+          for (var j = 0u; j < RJ; j++) { sv[j] = panel[k][C4 + tx + TX * j]; }
+          // @unroll
+          for (var r = 0u; r < RI; r++) {
+            // @unroll
+            for (var j = 0u; j < RJ; j++) {
+              if (TY * (r + 1u) > TX * (b * NB + k / TX)) { o[r * RJ + j] = fma(vec4f(xv[r / 4u][r % 4u]), sv[j], o[r * RJ + j]); }
+            }
+          }
+        }
+      }
+    } else if (EXTRA == 4u || EXTRA == 1u) {
+      // @place fetchAux
+    }
+
+    // U and c.
+    // @unroll
+    for (var j = 0u; j < RJ; j++) {
+      let uIn = us[j] + ul[j];
+      // @unroll
+      for (var r = 0u; r < RI; r++) { o[r * RJ + j] = fma(vec4f(alpha[ty + TY * r]), uIn, o[r * RJ + j]); }
+    }
+    if (EXTRA > 1u && tx == 0u) {
+      // @unroll
+      for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += (count.x + count.y) * alpha[ty + TY * r]; }
+    }
+    // The next part writes where this one may still be read.
+    if (MANY == 1u) { workgroupBarrier(); }
   }
 
-  // U and c.
-  // @unroll
-  for (var j = 0u; j < RJ; j++) {
-    let uIn = us[j] + ul[j];
-    // @unroll
-    for (var r = 0u; r < RI; r++) { o[r * RJ + j] = fma(vec4f(alpha[ty + TY * r]), uIn, o[r * RJ + j]); }
-  }
+  var sums = vec2f();
   if (EXTRA == 1u) {
     // In place of G: out · aux.
     // @unroll
@@ -304,10 +320,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   if (EXTRA != 0u) {
-    if (EXTRA != 1u && tx == 0u) {
-      // @unroll
-      for (var r = 0u; r < RI; r++) { g[r / 4u][r % 4u] += (count.x + count.y) * alpha[ty + TY * r]; }
-    }
     workgroupBarrier();
     if (EXTRA == 4u) {
       // @unroll

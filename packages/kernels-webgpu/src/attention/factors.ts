@@ -4,15 +4,21 @@ import { bits, type Grid } from '../runtime/recorder.ts';
 import { fourOf, units } from '../runtime/rows.ts';
 import source from './planes.wgsl?raw';
 
-/** A number for each row: a coefficient times a plane (0: none). */
-export type Factor = readonly [coefficient: number, plane: number];
+/** A number for each row: a coefficient times a plane (0: none). Of several parts of f each has its own, `step` numbers on; 0: the same. */
+export type Factor = readonly [coefficient: number, plane: number, step?: number];
 
 export const one: Factor = [0, 0];
 export const a: Factor = [1, 0];
 export const zero: Factor = [4, 0];
 /** A plane alone; 1 where there is none. */
-export const plane = (at: number): Factor => [0, at];
-export const times = (coefficient: 'a' | 'b' | 'c', at: number): Factor => [{ a: 1, b: 2, c: 3 }[coefficient], at];
+export const plane = (at: number, step = 0): Factor => [0, at, step];
+export const times = (coefficient: 'a' | 'b' | 'c', at: number, step = 0): Factor => [
+  { a: 1, b: 2, c: 3 }[coefficient],
+  at,
+  step,
+];
+/** What the part after so many others has. */
+export const ofPart = ([coefficient, at, step = 0]: Factor, part: number): Factor => [coefficient, at + part * step];
 
 /** Planes to combine: the first (0: none), and how far on the next is; 0 for the same one again. */
 export interface Planes {

@@ -58,8 +58,8 @@ const LS = KP * TV4 / NT;
     let n = position / RN + TX * (position % RN);
     sx[l] = select(0.0, scaleX, i < rows);
     sy[l] = select(0.0, scaleY, n < rows);
-    if ((PLANES & 1u) != 0u) { sx[l] *= factors[p.fx.y + xRow + select(0u, i * step, i < rows)]; }
-    if (CAUSAL == 1u && (PLANES & 4u) != 0u) { sy[l] *= factors[p.fy.y + yRow + select(0u, n * step, n < rows)]; }
+    if ((PLANES & 1u) != 0u) { sx[l] *= factors[p.fx.y + part * p.stepX + xRow + select(0u, i * step, i < rows)]; }
+    if (CAUSAL == 1u && (PLANES & 4u) != 0u) { sy[l] *= factors[p.fy.y + part * p.stepY + yRow + select(0u, n * step, n < rows)]; }
   }
 // @end
 // @block fillPanel

@@ -81,12 +81,12 @@ const LS = KP * TV4 / NT;
         let position = 4u * (e / KP4) + k;
         let i = position / RI + TY * (position % RI);
         sb[l * 4u + k] = select(0.0, scaleX, i < rows);
-        if ((PLANES & 1u) != 0u) { sb[l * 4u + k] *= factors[p.fx.y + xRow + select(0u, i * step, i < rows)]; }
+        if ((PLANES & 1u) != 0u) { sb[l * 4u + k] *= factors[p.fx.y + part * p.stepX + xRow + select(0u, i * step, i < rows)]; }
       } else if (e < 2u * BX) {
         let position = 4u * ((e - BX) / KP4) + k;
         let n = position / RN + TX * (position % RN);
         sb[l * 4u + k] = select(0.0, scaleY, n < rows);
-        if (CAUSAL == 1u && (PLANES & 4u) != 0u) { sb[l * 4u + k] *= factors[p.fy.y + yRow + select(0u, n * step, n < rows)]; }
+        if (CAUSAL == 1u && (PLANES & 4u) != 0u) { sb[l * 4u + k] *= factors[p.fy.y + part * p.stepY + yRow + select(0u, n * step, n < rows)]; }
       }
     }
   }

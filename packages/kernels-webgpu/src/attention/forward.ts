@@ -8,7 +8,7 @@ import { chunks, partsAtOnce, slabs, statesOf, tuning } from './run.ts';
 import { narrowAll, partOf, windowsOf } from './windows.ts';
 
 // Order 2 is order 1 many times: c (q·k)² = Σ_m (c q_m q)·(k_m k), so feature m scales the rows of q and k, and the same kernels run
-// D times more and add to their outputs; the states of as many features as there is room for are made at once. Time O(N D³), memory as
+// D times more and add to their outputs; as many features as there is room for the states of go by a launch. Time O(N D³), memory as
 // for order 1, and that room.
 
 interface Outputs {
@@ -56,27 +56,23 @@ function attend(
   const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights, most);
   const weights = plane(planes.weights);
   for (const part of partsOf(call, most)) {
-    const scalesOf = planes.part(part);
+    const scales = planes.part(part);
     const first = part.feature < 0;
-    const operandsOf = (feature: number) => {
-      const scales = scalesOf(feature);
-      return {
-        x: { buffer: bq, factor: times(first ? 'b' : 'c', scales.q) },
-        alpha: first ? a : zero,
-        y: { buffer: bk, factor: plane(scales.k) },
-        beta: first ? one : zero,
-        z: { buffer: bv, factor: weights },
-        omega: weights,
-      };
+    const operands = {
+      x: { buffer: bq, factor: times(first ? 'b' : 'c', scales.q, queries) },
+      alpha: first ? a : zero,
+      y: { buffer: bk, factor: plane(scales.k, keys) },
+      beta: first ? one : zero,
+      z: { buffer: bv, factor: weights },
+      omega: weights,
     };
     const ends = { initial: state && bufferOf(state), final };
     const extra = attributes.order === 1 ? 'divide' : 'keep';
     const target = { out, g, extra, accumulate: !first } as const;
     for (const ranges of groups) {
       chain(gpu, ranges, call, part.firstRow, ends, (range, rows) => {
-        const segments = statesOf(gpu, factors.buffer, sizes, range, operandsOf(part.feature), rows, part.count);
-        for (let i = 0; i < part.count; i++)
-          chunks(gpu, factors.buffer, sizes, range, operandsOf(part.feature + i), segments, false, target, i);
+        const segments = statesOf(gpu, factors.buffer, sizes, range, operands, rows, part.count);
+        chunks(gpu, factors.buffer, sizes, range, operands, segments, false, target, part.count);
         gpu.give(segments.slots);
       });
     }

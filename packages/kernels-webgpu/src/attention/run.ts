@@ -5,7 +5,7 @@ import { bits, type Grid } from '../runtime/recorder.ts';
 import { fourOf, storeOf, units } from '../runtime/rows.ts';
 import type { Constants } from '../runtime/specialize.ts';
 import chunkSource from './chunk.wgsl?raw';
-import { type Factor, one } from './factors.ts';
+import { type Factor, ofPart, one } from './factors.ts';
 import fillNumbersSource from './fill-numbers.wgsl?raw';
 import fillVectorsSource from './fill-vectors.wgsl?raw';
 import { matrixChunk, matrixFor, matrixWidth } from './matrix.ts';
@@ -148,6 +148,8 @@ interface Mode {
   readonly accumulate: number;
   /** No feature or column is padding. */
   readonly full: number;
+  /** Parts of f that are added up. */
+  readonly parts: number;
   readonly exchanged: number;
   readonly lengths: number;
   readonly inverseRadius2: number;
@@ -157,7 +159,7 @@ interface Mode {
 
 const plain: Mode = {
   ...{ causal: 0, extra: 0, accumulate: 0, full: 0, exchanged: 0 },
-  ...{ lengths: 0, inverseRadius2: 0, sumsAt: 0 },
+  ...{ lengths: 0, inverseRadius2: 0, sumsAt: 0, parts: 1 },
 };
 
 /** Which of x, α, y, β, z, ω and out have a plane of factors: a bit each. */
@@ -165,14 +167,14 @@ const planesMask = (factors: readonly Factor[]): number =>
   factors.reduce((mask, [, at], i) => mask | (at === 0 ? 0 : 1 << i), 0);
 
 function words(
-  { batch, heads }: Sizes,
+  { heads }: Sizes,
   range: Range,
   side: 0 | 1,
   { segment, count, locals, region }: Omit<Segments, 'slots'>,
   at: ReturnType<typeof layout>,
   chunk: number,
   { x, y, z, alpha = one, beta, omega, o = one }: Operands,
-  { causal, extra, accumulate, full, exchanged, lengths, inverseRadius2, sumsAt }: Mode = plain,
+  { causal, extra, accumulate, full, exchanged, lengths, inverseRadius2, sumsAt, parts }: Mode = plain,
 ): number[] {
   const factors = [x?.factor ?? one, alpha, y.factor, beta, z.factor, omega, o];
   return [
@@ -181,10 +183,11 @@ function words(
     ...[count, at.slot, at.strideS, locals],
     ...[at.atU, at.atZ, at.atC, chunk],
     ...[at.features, at.columns, causal, extra],
-    ...factors.flat(),
+    ...factors.flatMap((factor) => factor.slice(0, 2) as number[]),
     ...[accumulate, planesMask(factors), full, exchanged],
     ...[sumsAt, range.pairs[0], lengths, bits(inverseRadius2)],
-    ...[range.pairs[1], region, range.tokens[1] * batch * heads],
+    ...[parts, Number(parts > 1), region, range.pairs[1]],
+    ...[x?.factor, alpha, y.factor, z.factor].map((factor) => factor?.[2] ?? 0),
   ];
 }
 
@@ -233,7 +236,7 @@ const mostGroups = 65_535;
 
 /** Second-order parts of f that are worked on at once: as many as have their states in `bytes`, and their planes in as much. */
 export function partsAtOnce(gpu: Gpu, sizes: Sizes, groups: readonly Range[][], planes: number, bytes: number): number {
-  const room = Math.min(bytes, gpu.bindingBytes / 2) / 4;
+  const room = Math.min(bytes, gpu.device.limits.maxStorageBufferBindingSize / 2) / 4;
   const most = groups.flat().map((range) => {
     const { region } = slotsOf(gpu, sizes, range);
     return Math.min(room / Math.max(region, planes), mostGroups / range.pairs[1]);
@@ -326,6 +329,7 @@ const switches = {
   ACC: 'accumulate',
   FULL: 'full',
   XCH: 'exchanged',
+  MANY: 'many',
   PLANES: 'planes',
 };
 const anyModes = new Map<string, string>();
@@ -344,6 +348,16 @@ function ofAnyMode(source: string): string {
 
 const chunkTexts = { vectors: `${chunkSource}\n${fillVectorsSource}`, numbers: `${chunkSource}\n${fillNumbersSource}` };
 const chunkText = ({ wholeVectors }: Gpu): string => chunkTexts[wholeVectors ? 'vectors' : 'numbers'];
+
+/** A loop over parts, where there are several: around a single one, it costs some kernels a twentieth of their time. */
+const eachPart = (many: boolean): string =>
+  `// @block eachPart\n${many ? 'for (var part = 0u; part < p.parts; part++)' : 'let part = 0u;'}\n// @end\n`;
+
+/** What one of several parts has. */
+const ofPartAll = <O extends Operands>({ x, y, z, alpha, ...rest }: O, part: number) => {
+  const rows = ({ buffer, factor }: Rows): Rows => ({ buffer, factor: ofPart(factor, part) });
+  return { ...rest, x: rows(x!), y: rows(y), z: rows(z), alpha: alpha && ofPart(alpha, part) };
+};
 
 /** What is done with G = Σ P ω, which the first two leave out. */
 export const extras = { none: 0, turn: 1, divide: 2, keep: 3, sum: 4 } as const;
@@ -373,7 +387,7 @@ export function chunkGroups(gpu: Gpu, sizes: Sizes, range: Range, columns: numbe
   return Math.ceil(range.length[0] / chunkOf(gpu, sizes)) * range.pairs[1] * tiles;
 }
 
-/** T for a run, from its segments' states (`exchanged`: with y and z exchanged); of several parts, those of one. */
+/** T for a run, from its segments' states (`exchanged`: with y and z exchanged); of several parts of f their sum. */
 export function chunks(
   gpu: Gpu,
   factors: Buffer,
@@ -383,11 +397,20 @@ export function chunks(
   segments: Segments,
   exchanged: boolean,
   target: Target,
-  part = 0,
+  parts: number,
 ): void {
+  const matrix = matrixFor(gpu, sizes);
+  if (matrix && parts > 1) {
+    for (let i = 0; i < parts; i++) {
+      const own = { ...segments, slots: view(segments.slots, 4 * i * segments.region, 4 * segments.region) };
+      const accumulate = target.accumulate || i > 0;
+      const operandsOfPart = ofPartAll(operands, i);
+      chunks(gpu, factors, sizes, range, operandsOfPart, own, exchanged, { ...target, accumulate }, 1);
+    }
+    return;
+  }
   const [, pairs] = range.pairs;
   const at = layout(sizes, exchanged);
-  const matrix = matrixFor(gpu, sizes);
   const tile = chunkTile(gpu, at.columns);
   const C = chunkOf(gpu, sizes);
   const wide = columnsOf(gpu, sizes, at.columns);
@@ -403,15 +426,25 @@ export function chunks(
     lengths: target.turn?.lengths ?? 0,
     inverseRadius2: target.turn ? 1 / target.turn.radius ** 2 : 0,
     sumsAt: target.sums?.at ?? 0,
+    parts,
   };
   const { x, alpha = one, y, beta, z, omega, o = one } = operands;
   const planes = planesMask([x.factor, alpha, y.factor, beta, z.factor, omega, o]);
   const { causal, extra, accumulate, full } = mode;
   const fixed: Constants = gpu.software
     ? {}
-    : { CAUSAL: causal, EXTRA: extra, ACC: accumulate, FULL: full, XCH: mode.exchanged, PLANES: planes };
+    : {
+        CAUSAL: causal,
+        EXTRA: extra,
+        ACC: accumulate,
+        FULL: full,
+        XCH: mode.exchanged,
+        PLANES: planes,
+        MANY: Number(parts > 1),
+      };
   const variant = `${Number(vectorX)}${Number(vectorZ)}`;
   const declarations = [
+    eachPart(gpu.software || parts > 1),
     runSource,
     units(vectorX, 'XUnit'),
     units(vectorZ, 'ZUnit'),
@@ -434,8 +467,7 @@ export function chunks(
         constants: { ...tile, ...fixed },
         declarations: declarations.join('\n'),
       };
-  const bytes = 4 * segments.region;
-  const slots = part === 0 ? segments.slots : view(segments.slots, part * bytes, bytes);
+  const { slots } = segments;
   const sums = target.g ?? target.sums?.partial ?? gpu.scrap;
   const buffers = [factors, x.buffer, y.buffer, z.buffer, slots, target.out, sums, target.aux ?? gpu.nothing];
   // Without a mask rows are independent: a grid that would be too large is cut. (Causal runs were: see slabs.)

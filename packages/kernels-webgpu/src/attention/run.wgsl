@@ -15,9 +15,9 @@ struct Params {
   firstPair: u32,          // of batch x heads; kernels count pairs from there
   lengths: u32,            // the plane of radius / |aux|, and 1 / radius²: what turns a gradient back through the normalisation
   inverseRadius2: f32,
-  pairs: u32,              // heads that take part
-  region: u32,             // numbers from the slots of one part to those of the next
-  partRows: u32,           // numbers in the planes of y's factors of one part
+  // Several parts of f: how many, the numbers from the slots of one to those of the next, and from its planes of x, α, y and z; the pairs.
+  parts: u32, many: u32, region: u32, pairs: u32,
+  stepX: u32, stepAlpha: u32, stepY: u32, stepZ: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 // 1, a, b, c, 0, then planes of one number a row.

@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
   // Of several parts each has all heads, a plane of factors of y, and a region of slots.
   let pair = group.y % p.pairs;
   let part = group.y / p.pairs;
-  let planeY = p.fy.y + part * p.partRows;
+  let planeY = p.fy.y + part * p.stepY;
   let place = placeOf(t, TY, TX);
   let ty = place.x;
   let tx = place.y;
