@@ -111,14 +111,16 @@ function pullBack(
   const { width, valueWidth } = sizes;
   const [bq, bk, bv, bdO] = [q, k, v, dO].map(bufferOf);
   const groups = slabs(gpu, sizes, phases(attributes, call), 2 * tuning.slabBytes);
-  const most = partsAtOnce(gpu, sizes, groups, 4 * (queries + keys), 2 * tuning.slabBytes);
-  const room = planeRoom(call, attributes, most) + 2 * queries + 2 * most * (queries + keys);
-  const factors = new Factors(gpu, bufferOf(coefficients), room);
+  const most = order === 1 ? 1 : partsAtOnce(gpu, sizes, groups, 4 * (queries + keys), 2 * tuning.slabBytes);
+  const mixed = order === 1 ? keys : 2 * most * (queries + keys);
+  const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes, most) + 2 * queries + mixed);
   const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights, most);
   const [inverse, delta] = factors.deltas(bufferOf(o), bdO, bufferOf(g), queries, valueWidth);
   const weights = plane(planes.weights);
   /** A plane times each of `count` others, or what there is of the two. */
-  const rooms = [queries, queries, keys, keys].map((rows) => factors.make(most * rows));
+  const rooms = [queries, queries, keys, keys].map((rows, i) =>
+    order === 2 || i === 2 ? factors.make(most * rows) : 0,
+  );
   const mix = (to: number, rows: number, count: number, single: number, others: number) => {
     if (others === 0) return plane(single);
     const both = [

@@ -51,7 +51,7 @@ function attend(
   const { sizes, queries, keys } = call;
   const [bq, bk, bv] = [q, k, v].map(bufferOf);
   const groups = slabs(gpu, sizes, phases(attributes, call), tuning.slabBytes);
-  const most = partsAtOnce(gpu, sizes, groups, 2 * (queries + keys), tuning.slabBytes);
+  const most = attributes.order === 1 ? 1 : partsAtOnce(gpu, sizes, groups, 2 * (queries + keys), tuning.slabBytes);
   const factors = new Factors(gpu, bufferOf(coefficients), planeRoom(call, attributes, most));
   const planes = planesOf(factors, call, attributes, [bq, bk], keyWeights, most);
   const weights = plane(planes.weights);
